@@ -1,0 +1,181 @@
+"""The Sphinx extension that makes the book's pages: offline, alive without a kernel, never stale.
+
+It brings the browser assets from `node_modules`, draws every widget once at build time, so that a page has
+its picture before any script runs, stores each widget's module once a page, and runs the chapters again
+whenever the package that they import has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+from docutils import nodes
+from myst_nb.core.render import WIDGET_VIEW_MIMETYPE
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+
+from pixelwise import palette
+
+ROOT = Path(__file__).resolve().parents[2]
+NODE_MODULES = ROOT / "node_modules"
+WIDGETS = ROOT / "pixelwise" / "widgets"
+
+#: What the pages load, from where in `node_modules`; everything below `_static/vendor` comes from here.
+VENDOR = {
+    "mathjax/tex-chtml-full.js": "mathjax/es5/tex-chtml-full.js",
+    "mathjax/output/chtml/fonts": "mathjax/es5/output/chtml/fonts",
+    "require.js": "requirejs/require.js",
+    "html-manager": "@jupyter-widgets/html-manager/dist",
+}
+
+log = logging.getLogger(__name__)
+
+
+def source_hash() -> str:
+    """What the chapters' outputs depend on besides their own text: the package and the pinned versions."""
+    digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
+    for path in sorted((ROOT / "pixelwise").rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def choose_cache(app, config) -> None:
+    """One cache of executed chapters for each state of the package; the others are removed."""
+    caches = ROOT / "_build" / ".jupyter_cache"
+    config.nb_execution_cache_path = str(caches / source_hash())
+    for old in caches.glob("*"):
+        if old.name != source_hash():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def outdated_pages(app, env, added, changed, removed) -> set[str]:
+    """Every page once the package has changed: Sphinx itself sees only the chapters' text."""
+    before, env.pixelwise_source_hash = getattr(env, "pixelwise_source_hash", None), source_hash()
+    return set() if before == env.pixelwise_source_hash else set(env.all_docs)
+
+
+# ---- widgets --------------------------------------------------------------------------------------------
+
+
+def page_models(env, docname: str) -> dict[str, dict]:
+    """The widget models of a page by id, as `{"model_name": …, "state": …}`."""
+    _, kwargs = NbMetadataCollector.get_js_files(env, docname).get("ipywidgets_state", (None, {}))
+    return json.loads(kwargs["body"])["state"] if kwargs else {}
+
+
+def draw_widgets(app, doctree, docname: str) -> None:
+    """Puts each widget's first picture into the page, where its script will bring it to life."""
+    if app.builder.format != "html":
+        return
+    models = page_models(app.env, docname)
+    views = [
+        (node, json.loads(node.astext().split(">", 1)[1].rsplit("<", 1)[0])["model_id"])
+        for node in doctree.findall(nodes.raw)
+        if node.astext().startswith(f'<script type="{WIDGET_VIEW_MIMETYPE}">')
+    ]
+    ours = {model: models[model]["state"] for _, model in views if "_esm" in models.get(model, {}).get("state", {})}
+    if not ours:
+        return
+    pictures = render_once(ours, docname)
+    for node, model in views:
+        if model not in ours:
+            continue
+        name = ours[model].get("name", "")
+        script = node.astext()
+        node.children = []
+        node.rawsource = ""
+        node += nodes.Text(
+            f'<div class="pw-slot" data-model="{model}"{f" id={json.dumps(name)}" if name else ""}>{pictures[model]}'
+            "<noscript><p>With JavaScript switched on, this figure is interactive.</p></noscript>"
+            f"</div>{script}"
+        )
+
+
+def render_once(states: dict[str, dict], docname: str) -> dict[str, str]:
+    """The HTML of each widget's first view, drawn by its own JavaScript in Node."""
+    done = subprocess.run(
+        ["node", str(Path(__file__).with_name("draw_widgets.mjs"))],
+        input=json.dumps(states),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    if done.returncode:
+        raise ExtensionError(f"a widget of {docname} cannot be drawn:\n{done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def share_modules(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Stores each widget module once a page rather than once a widget; the styles come from a file."""
+    if doctree is None:
+        return
+    entry = NbMetadataCollector.get_js_files(app.env, pagename).get("ipywidgets_state")
+    if not entry:
+        return
+    script = entry[1]
+    bundle = json.loads(script["body"])
+    if "pixelwise_modules" in bundle:
+        return
+    modules: dict[str, str] = {}
+    for model in bundle["state"].values():
+        state = model["state"]
+        if "_esm" in state:
+            key = hashlib.sha256(state["_esm"].encode()).hexdigest()[:12]
+            modules[key] = state["_esm"]
+            state |= {"_esm": key, "_css": ""}
+    # "</" would end the script element early
+    bundle["pixelwise_modules"] = modules
+    script["body"] = json.dumps(bundle, ensure_ascii=False).replace("</", "<\\/")
+
+
+# ---- assets ---------------------------------------------------------------------------------------------
+
+
+def add_pages_assets(app) -> None:
+    """Checks that the assets are there before any chapter is run."""
+    missing = [source for source in VENDOR.values() if not (NODE_MODULES / source).exists()]
+    if missing:
+        raise ExtensionError(f"browser assets are missing ({', '.join(missing)}): run `npm ci`")
+    app.add_css_file("widgets.css")
+
+
+def copy_assets(app, error) -> None:
+    if error or app.builder.format != "html":
+        return
+    static = Path(app.outdir) / "_static"
+    look = palette.css_variables() + (WIDGETS / "look.css").read_text(encoding="utf-8")
+    (static / "widgets.css").write_text(look, encoding="utf-8")
+    vendor = static / "vendor"
+    for target, source in VENDOR.items():
+        copy = shutil.copytree if (NODE_MODULES / source).is_dir() else shutil.copy2
+        (vendor / target).parent.mkdir(parents=True, exist_ok=True)
+        if not (vendor / target).exists():
+            copy(NODE_MODULES / source, vendor / target)
+    anywidget = Path(find_spec("anywidget").origin).parent / "nbextension" / "index.js"
+    shutil.copy2(anywidget, vendor / "anywidget.js")
+
+
+def unhook_thebe(app) -> None:
+    """sphinx-thebe declares a constant twice, an error on every page, and names a server outside."""
+    for listeners in app.events.listeners.values():
+        listeners[:] = [entry for entry in listeners if not entry.handler.__module__.startswith("sphinx_thebe")]
+    app.registry.css_files[:] = [entry for entry in app.registry.css_files if entry[0] != "sphinx-thebe.css"]
+
+
+def setup(app):
+    unhook_thebe(app)
+    app.connect("config-inited", choose_cache)
+    app.connect("builder-inited", add_pages_assets)
+    app.connect("env-get-outdated", outdated_pages)
+    app.connect("doctree-resolved", draw_widgets)
+    # before myst-nb adds the page's scripts
+    app.connect("html-page-context", share_modules, priority=400)
+    app.connect("build-finished", copy_assets)
+    return {"parallel_read_safe": True, "parallel_write_safe": False}
