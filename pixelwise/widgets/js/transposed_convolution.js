@@ -1,7 +1,7 @@
 // The stepper of transposed convolution: one input position a step.
 import { filled, formatFactor, formatNumber, largestMagnitude, shapeOf } from "./core/arrays.js";
 import { contributionsOf, contributionsTo, crop, overlapCounts, transposedCanvas, transposedSize } from "./core/transposed.js";
-import { button, choice, codeLine, colouredText, frame, h, numberTable, setText, setTraits, stepper, toggle, watchTraits } from "./ui.js";
+import { button, choice, codeLine, colouredText, frame, h, numberTable, setAttribute, setText, setTraits, stepper, toggle, watchTraits } from "./ui.js";
 
 const TRAITS = [
   "input", "kernel", "yours", "stride", "padding", "output_padding", "in_channels", "out_channels",
@@ -145,7 +145,7 @@ function pytorchLine(s) {
   const options = [["stride", s.stride, 1], ["padding", s.padding, 0], ["output_padding", s.outputPadding, 0]]
     .filter(([, value, usual]) => value !== usual).map(([name, value]) => `, ${name}=${value}`).join("");
   const shape = [1, s.weight[0].length, s.rows - 2 * s.padding, s.columns - 2 * s.padding].join(", ");
-  return `F.conv_transpose2d(x, w${options})   # x (1, ${s.x.length}, ${s.height}, ${s.width}), w (${shapeOf(s.weight).join(", ")}) → (${shape})`;
+  return `y = F.conv_transpose2d(x, w${options})\n# x (1, ${s.x.length}, ${s.height}, ${s.width})  w (${shapeOf(s.weight).join(", ")})  y (${shape})`;
 }
 
 // ---- the view -------------------------------------------------------------------------------------------
@@ -201,13 +201,18 @@ function render({ model, el }) {
 
   const arrays = (tables, across) => h("div", { class: "pw-arrays", style: `--across: ${across}` }, tables.flat().map((t) => t.element));
   const sign = (text) => h("span", { class: "pw-sign", "aria-hidden": "true" }, text);
+  // one line a channel: input × kernels = weighted kernels
+  const channelRows = inputs.map((table, c) =>
+    h("div", { class: "pw-row" }, arrays([table], 1),
+      h("div", { class: "pw-together" }, sign("×"), arrays(kernels[c], outChannels)),
+      h("div", { class: "pw-together" }, sign("="), arrays(weighted[c], outChannels))));
   root.append(
-    h("div", { class: "pw-bar" }, steps.element, share),
+    h("div", { class: "pw-bar" }, steps.element, reset.element, share),
     h("div", { class: "pw-stage pw-stage-halves" },
-      h("div", { class: "pw-row" }, arrays(inputs, 1), sign("×"), arrays(kernels, outChannels), sign("="), arrays(weighted, outChannels), sign("→")),
+      h("div", { class: "pw-products" }, channelRows),
       h("div", { class: "pw-row" }, arrays(outputs, 1), hasYours ? arrays(yours, 1) : null)),
     predictRow, says,
-    h("div", { class: "pw-bar pw-settings" }, [stride, padding, outputPadding, inChoice, outChoice, overlap, predict, reset].filter(Boolean).map((control) => control.element)),
+    h("div", { class: "pw-bar pw-settings" }, [stride, padding, outputPadding, inChoice, outChoice, overlap, predict].filter(Boolean).map((control) => control.element)),
     code.element,
   );
 
@@ -220,13 +225,15 @@ function render({ model, el }) {
     const [inLargest, kLargest, outLargest] = [s.x, s.weight, s.final].map(largestMagnitude);
 
     steps.update(s.steps);
+    // input, kernels and weighted kernels stand on one line where they fit
+    setAttribute(root, "style", `--across-products: ${s.width + 2 * s.kW * s.weight[0].length}`);
     const visible = (table, shown) => { table.element.hidden = !shown; };
 
     inputs.forEach((table, c) => {
-      visible(table, c < s.x.length);
+      channelRows[c].hidden = c >= s.x.length;
       if (c >= s.x.length) return;
       table.resize(s.height, s.width);
-      table.caption(`input x${s.x.length > 1 ? `[${c}]` : ""} · ${s.height} × ${s.width}`);
+      table.caption(s.x.length > 1 ? `input x[${c}]` : `input x · ${s.height} × ${s.width}`);
       s.x[c].forEach((row, i) => row.forEach((value, j) => {
         const reaches = term.some((t) => t.i === i && t.j === j);
         table.show(i, j, {
@@ -247,7 +254,7 @@ function render({ model, el }) {
         const factor = s.source ? s.x[c][s.source[0]][s.source[1]] : null;
         kernels[c][o].resize(s.kH, s.kW);
         weighted[c][o].resize(s.kH, s.kW);
-        kernels[c][o].caption(`kernel w${which}`);
+        kernels[c][o].caption(which ? `w${which}` : "kernel w");
         weighted[c][o].caption(factor === null ? "weighted" : `${formatNumber(factor)} × w${which}`);
         for (let u = 0; u < s.kH; u++)
           for (let v = 0; v < s.kW; v++) {
@@ -264,13 +271,14 @@ function render({ model, el }) {
       visible(table, o < s.weight[0].length);
       if (o >= s.weight[0].length) return;
       table.resize(s.rows, s.columns);
+      table.element.classList.toggle("pw-is-cropped", s.padding > 0);
       const cropped = s.padding ? `, cropped from ${s.rows} × ${s.columns}` : "";
       table.caption(`output y${s.weight[0].length > 1 ? `[${o}]` : ""} · ${s.rows - 2 * s.padding} × ${s.columns - 2 * s.padding}${cropped}`);
       s.canvas[o].forEach((row, r) => row.forEach((value, c) => {
         const hidden = s.question && !s.answered && o === 0 && r === s.question.row && c === s.question.column;
         const untouched = !contributionsToAny(s, r, c);
         const marks = [
-          s.isCropped(r, c) && "pw-cropped", untouched && "pw-untouched",
+          s.isCropped(r, c) && "pw-cropped", untouched && "pw-untouched", edgesOf(s, r, c),
           String(s.pinned) === String(["output", o, r, c]) ? "pw-pinned"
             : String(s.focus) === String(["output", o, r, c]) ? "pw-linked"
               : s.focus?.[0] === "kernel" ? kernelLands(s, r, c) && s.focus[2] === o && "pw-landing"
@@ -305,6 +313,13 @@ function render({ model, el }) {
   function contributionsToAny(s, row, column) {
     return s.overlap[row][column] > 0 && contributionsTo(s.x, s.weight, 0, row, column, s.stride).some(s.isDone);
   }
+  /** Where the frame of what the crop keeps runs along this cell. */
+  const edgesOf = (s, row, column) => {
+    if (!s.padding || s.isCropped(row, column)) return "";
+    const [top, left] = [row === s.padding, column === s.padding];
+    const [bottom, right] = [row === s.rows - s.padding - 1, column === s.columns - s.padding - 1];
+    return [top && "pw-top", left && "pw-left", bottom && "pw-bottom", right && "pw-right"].filter(Boolean).join(" ");
+  };
   const kernelLands = (s, row, column) => {
     const [i, j] = [(row - s.focus[3]) / s.stride, (column - s.focus[4]) / s.stride];
     return Number.isInteger(i) && Number.isInteger(j) && i >= 0 && j >= 0 && i < s.height && j < s.width;

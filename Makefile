@@ -1,0 +1,86 @@
+# `make` alone lists the targets. Everything is installed below this folder: .venv and node_modules.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help book test test-quick exercises outputs bench lint format lock setup node chromium clean distclean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
+BIN := .venv/bin
+# The release that the course is tested with. Compiled here, the lock would name one platform's build.
+TORCH := 2.13.0
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+# ---- set-up ---------------------------------------------------------------------------------------------
+
+setup: .venv/.installed node_modules/.installed ## the Python environment and the browser assets, as pinned
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing the Python packages into .venv (1.6 GB with the CPU build of torch; the first time takes minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu, venv is a package of its own: apt install python3-venv"; rm -rf .venv; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+node_modules/.installed: package-lock.json | node
+	@echo "Installing the browser assets into node_modules"
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+node:
+	@command -v npm >/dev/null || { echo "Node.js 20 or newer is needed for the book's browser assets: install it from https://nodejs.org or with your system's package manager (apt install nodejs npm, brew install node, conda install nodejs), then run make again."; exit 1; }
+
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the browser tests"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	else \
+	  echo "The browser tests need Chromium: install it (sudo apt install chromium, brew install --cask chromium) or set CHROMIUM=/path/to/it, then run make again."; test -n "$${CHROMIUM:-}"; \
+	fi
+
+# ---- what one does with the course ----------------------------------------------------------------------
+
+book: setup ## build the book into _build/html
+	@echo "Building the book"
+	@$(BIN)/jupyter-book build book -W -n --keep-going > _build.log 2>&1 || { cat _build.log; echo "The book did not build; the log above says why."; exit 1; }
+	@rm -f _build.log
+	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
+
+test: book chromium lint ## everything that CI checks
+	$(BIN)/python -m pytest
+
+test-quick: setup ## the tests that need neither a browser nor nbgrader
+	$(BIN)/python -m pytest tests --ignore tests/browser --ignore tests/notebooks -m "not slow"
+
+exercises: setup ## make exercises/ from solutions/
+	@for set in solutions/ps*/; do $(BIN)/nbgrader generate_assignment "$$(basename $$set)" --force --create --log-level=WARN; done
+
+outputs: setup ## record the text outputs that the notebooks are tested against
+	$(BIN)/python -m tests.notebooks.record
+
+bench: book chromium ## measure pages and widgets
+	cd benchmarks && npm ci --no-audit --no-fund --loglevel=error
+	$(BIN)/python -m benchmarks.pages
+
+lint: setup ## ruff and codespell
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+
+format: setup ## let ruff put the code in order
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: ## pin the newest versions that pyproject.toml and package.json allow
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --all-extras --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --upgrade-package torch==$(TORCH) --output-file requirements.lock pyproject.toml
+	sed -i.bak 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock && rm requirements.lock.bak
+	npm install --package-lock-only --no-audit --no-fund
+
+clean: ## remove what was built
+	rm -rf _build _build.log
+
+distclean: clean ## remove what was installed, too
+	rm -rf .venv node_modules benchmarks/node_modules
