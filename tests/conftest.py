@@ -1,0 +1,47 @@
+"""What several folders of tests use: the lecture's numbers and a way to call the widgets' JavaScript."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+CALL_ALL = """
+import { readFileSync } from "node:fs";
+const { module, calls } = JSON.parse(readFileSync(0, "utf8"));
+const functions = await import(module);
+process.stdout.write(JSON.stringify(calls.map(([name, ...values]) => functions[name](...values))));
+"""
+
+
+@pytest.fixture(scope="session")
+def worked_examples() -> dict[str, Any]:
+    """The numbers on the lecture's slides, as arrays."""
+    return json.loads((ROOT / "tests" / "worked_examples.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def call_js() -> Callable[[str, list], list]:
+    """`call_js("core/transposed.js", [[function, argument, …], …])`: the results, in one run of Node."""
+    node = shutil.which("node")
+    assert node, "the widgets' arithmetic is tested with Node: install Node 20 or newer"
+
+    def call(module: str, calls: list) -> list:
+        address = (ROOT / "pixelwise" / "widgets" / "js" / module).as_uri()
+        done = subprocess.run(
+            [node, "--input-type=module", "--eval", CALL_ALL],
+            input=json.dumps({"module": address, "calls": calls}),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return call
