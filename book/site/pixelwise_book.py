@@ -29,10 +29,13 @@ WIDGETS = ROOT / "pixelwise" / "widgets"
 #: What the pages load, from where in `node_modules`; everything below `_static/vendor` comes from here.
 VENDOR = {
     "mathjax/tex-chtml-full.js": "mathjax/es5/tex-chtml-full.js",
-    "mathjax/output/chtml/fonts": "mathjax/es5/output/chtml/fonts",
+    "mathjax/output/chtml/fonts/woff-v2": "mathjax/es5/output/chtml/fonts/woff-v2",
     "require.js": "requirejs/require.js",
     "html-manager": "@jupyter-widgets/html-manager/dist",
 }
+
+#: Files beside them that no page loads: other forms of the same scripts and fonts.
+NOT_LOADED = ("embed.js*", "libembed*", "*.map", "*.eot", "*.svg", "*.ttf")
 
 log = logging.getLogger(__name__)
 
@@ -75,34 +78,27 @@ def draw_widgets(app, doctree, docname: str) -> None:
     if app.builder.format != "html":
         return
     models = page_models(app.env, docname)
-    views = [
-        (node, json.loads(node.astext().split(">", 1)[1].rsplit("<", 1)[0])["model_id"])
-        for node in doctree.findall(nodes.raw)
-        if node.astext().startswith(f'<script type="{WIDGET_VIEW_MIMETYPE}">')
-    ]
-    ours = {model: models[model]["state"] for _, model in views if "_esm" in models.get(model, {}).get("state", {})}
+    ours = {}
+    for node in doctree.findall(nodes.raw):
+        if node.astext().startswith(f'<script type="{WIDGET_VIEW_MIMETYPE}">'):
+            model = json.loads(node.astext().split(">", 1)[1].rsplit("<", 1)[0])["model_id"]
+            if "_esm" in models.get(model, {}).get("state", {}):
+                ours[node] = model
     if not ours:
         return
-    pictures = render_once(ours, docname)
-    for node, model in views:
-        if model not in ours:
-            continue
-        name = ours[model].get("name", "")
-        script = node.astext()
-        node.children = []
-        node.rawsource = ""
-        node += nodes.Text(
-            f'<div class="pw-slot" data-model="{model}"{f" id={json.dumps(name)}" if name else ""}>{pictures[model]}'
-            "<noscript><p>With JavaScript switched on, this figure is interactive.</p></noscript>"
-            f"</div>{script}"
-        )
+    pictures = render_once({model: models[model] for model in ours.values()}, docname)
+    for node, model in ours.items():
+        name = models[model]["state"].get("name", "")
+        slot = f'<div class="pw-slot" data-model="{model}"{f" id={json.dumps(name)}" if name else ""}>'
+        hint = "<noscript><p>With JavaScript switched on, this figure is interactive.</p></noscript>"
+        node[:] = [nodes.Text(f"{slot}{pictures[model]}{hint}</div>{node.astext()}")]
 
 
-def render_once(states: dict[str, dict], docname: str) -> dict[str, str]:
+def render_once(models: dict[str, dict], docname: str) -> dict[str, str]:
     """The HTML of each widget's first view, drawn by its own JavaScript in Node."""
     done = subprocess.run(
         ["node", str(Path(__file__).with_name("draw_widgets.mjs"))],
-        input=json.dumps(states),
+        input=json.dumps(models),
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -154,10 +150,15 @@ def copy_assets(app, error) -> None:
     (static / "widgets.css").write_text(look, encoding="utf-8")
     vendor = static / "vendor"
     for target, source in VENDOR.items():
-        copy = shutil.copytree if (NODE_MODULES / source).is_dir() else shutil.copy2
+        if (vendor / target).exists():
+            continue
         (vendor / target).parent.mkdir(parents=True, exist_ok=True)
-        if not (vendor / target).exists():
-            copy(NODE_MODULES / source, vendor / target)
+        if (NODE_MODULES / source).is_dir():
+            shutil.copytree(
+                NODE_MODULES / source, vendor / target, ignore=shutil.ignore_patterns(*NOT_LOADED)
+            )
+        else:
+            shutil.copy2(NODE_MODULES / source, vendor / target)
     anywidget = Path(find_spec("anywidget").origin).parent / "nbextension" / "index.js"
     shutil.copy2(anywidget, vendor / "anywidget.js")
 
@@ -165,7 +166,9 @@ def copy_assets(app, error) -> None:
 def unhook_thebe(app) -> None:
     """sphinx-thebe declares a constant twice, an error on every page, and names a server outside."""
     for listeners in app.events.listeners.values():
-        listeners[:] = [entry for entry in listeners if not entry.handler.__module__.startswith("sphinx_thebe")]
+        listeners[:] = [
+            entry for entry in listeners if not entry.handler.__module__.startswith("sphinx_thebe")
+        ]
     app.registry.css_files[:] = [entry for entry in app.registry.css_files if entry[0] != "sphinx-thebe.css"]
 
 

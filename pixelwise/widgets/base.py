@@ -42,7 +42,9 @@ class Array(traitlets.List):
     a sentence rather than drawn as ten thousand cells. With `optional=True`, an empty list means "none".
     """
 
-    def __init__(self, default: Any = (), *, ndim: int, largest: tuple[int, ...], optional: bool = False) -> None:
+    def __init__(
+        self, default: Any = (), *, ndim: int, largest: tuple[int, ...], optional: bool = False
+    ) -> None:
         self.ndim, self.largest, self.optional = ndim, largest, optional
         super().__init__(default_value=self._nested(default))
         self.tag(sync=True)

@@ -16,8 +16,9 @@ SOURCES = Path(__file__).parent / "js"
 _IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"([^"]+)";[ \t]*\n', re.MULTILINE)
 _ANY_IMPORT = re.compile(r"^\s*import\b.*$", re.MULTILINE)
 _EXPORT = re.compile(r"^export\s+(?=(?:async\s+function|function|class|const|let)\b)", re.MULTILINE)
-_EXPORTED_NAME = re.compile(r"^export\s+(?:async\s+function\*?|function\*?|class|const|let)\s+(\w+)", re.MULTILINE)
-_DECLARED_NAME = re.compile(r"^(?:export\s+)?(?:async\s+function\*?|function\*?|class|const|let)\s+(\w+)", re.MULTILINE)
+_DECLARATION = r"(?:async\s+function|function|class|const|let)\s+(\w+)"
+_EXPORTED_NAME = re.compile(rf"^export\s+{_DECLARATION}", re.MULTILINE)
+_DECLARED_NAME = re.compile(rf"^(?:export\s+)?{_DECLARATION}", re.MULTILINE)
 
 
 @cache
@@ -48,7 +49,9 @@ def join_modules(entry: str) -> str:
                     raise ValueError(f"{path.name} imports {name!r}, which {imported.name} does not export")
         body = _IMPORT.sub("", source)
         if rest := _ANY_IMPORT.search(body):
-            raise ValueError(f'{path.name}: write `{rest[0].strip()}` as `import {{ name }} from "./file.js";`')
+            raise ValueError(
+                f'{path.name}: write `{rest[0].strip()}` as `import {{ name }} from "./file.js";`'
+            )
         for name in _DECLARED_NAME.findall(body):
             if name in declared:
                 raise ValueError(f"{name!r} is declared in {declared[name].name} and again in {path.name}")

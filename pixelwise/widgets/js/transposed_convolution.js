@@ -11,6 +11,7 @@ const STRIDES = [1, 2, 3];
 const PADDINGS = [0, 1, 2, 3];
 const OUTPUT_PADDINGS = [0, 1, 2];
 const between = (low, value, high) => Math.max(low, Math.min(high, value));
+const visible = (table, shown) => { table.element.hidden = !shown; };
 
 /** Whether `padding` leaves at least one row and one column of output. */
 const leavesOutput = (s, padding, outputPadding) =>
@@ -22,21 +23,23 @@ const leavesOutput = (s, padding, outputPadding) =>
 /** Everything that the view shows, from the traits alone. Settings that do not go together are brought back
  * to the nearest that do. */
 function present(get) {
-  const s = { stride: between(1, get("stride"), 3) };
+  // a link may hold any number
+  const whole = (trait, low, high) => between(low, Math.round(get(trait)), high);
+  const s = { stride: whole("stride", 1, 3) };
   s.channelsGiven = get("input").length;
   s.outChannelsGiven = get("kernel")[0].length;
-  const inChannels = between(1, get("in_channels") || s.channelsGiven, s.channelsGiven);
-  const outChannels = between(1, get("out_channels") || s.outChannelsGiven, s.outChannelsGiven);
+  const inChannels = whole("in_channels", 0, s.channelsGiven) || s.channelsGiven;
+  const outChannels = whole("out_channels", 0, s.outChannelsGiven) || s.outChannelsGiven;
   s.x = get("input").slice(0, inChannels);
   s.weight = get("kernel").slice(0, inChannels).map((kernels) => kernels.slice(0, outChannels));
   [, s.height, s.width] = shapeOf(s.x);
   [, , s.kH, s.kW] = shapeOf(s.weight);
-  s.outputPadding = between(0, get("output_padding"), s.stride - 1);
-  s.padding = between(0, get("padding"), 3);
+  s.outputPadding = whole("output_padding", 0, s.stride - 1);
+  s.padding = whole("padding", 0, 3);
   while (s.padding > 0 && !leavesOutput(s, s.padding, s.outputPadding)) s.padding--;
 
   s.steps = s.height * s.width;
-  s.step = between(0, get("step"), s.steps);
+  s.step = whole("step", 0, s.steps);
   s.at = s.step === 0 ? null : [Math.floor((s.step - 1) / s.width), (s.step - 1) % s.width];
   s.canvas = transposedCanvas(s.x, s.weight, { stride: s.stride, outputPadding: s.outputPadding, steps: s.step });
   s.final = transposedCanvas(s.x, s.weight, { stride: s.stride, outputPadding: s.outputPadding });
@@ -45,10 +48,15 @@ function present(get) {
   s.isCropped = (row, column) =>
     row < s.padding || column < s.padding || row >= s.rows - s.padding || column >= s.columns - s.padding;
 
-  const legalFocus = ([kind, a, b, c, d] = []) =>
-    (kind === "input" && a < s.height && b < s.width && [kind, a, b]) ||
-    (kind === "output" && a < s.weight[0].length && b < s.rows && c < s.columns && [kind, a, b, c]) ||
-    (kind === "kernel" && a < s.x.length && b < s.weight[0].length && c < s.kH && d < s.kW && [kind, a, b, c, d]) || null;
+  const legalFocus = ([kind, ...at]) => {
+    const sizes = {
+      input: [s.height, s.width],
+      output: [s.weight[0].length, s.rows, s.columns],
+      kernel: [s.x.length, s.weight[0].length, s.kH, s.kW],
+    }[kind];
+    const isLegal = sizes?.length === at.length && at.every((k, d) => Number.isInteger(k) && k >= 0 && k < sizes[d]);
+    return isLegal ? [kind, ...at] : null;
+  };
   s.pinned = legalFocus(get("pinned"));
   s.focus = legalFocus(get("hovered")) ?? s.pinned;
   s.source = s.focus?.[0] === "input" ? s.focus.slice(1) : s.at;
@@ -227,7 +235,6 @@ function render({ model, el }) {
     steps.update(s.steps);
     // input, kernels and weighted kernels stand on one line where they fit
     setAttribute(root, "style", `--across-products: ${s.width + 2 * s.kW * s.weight[0].length}`);
-    const visible = (table, shown) => { table.element.hidden = !shown; };
 
     inputs.forEach((table, c) => {
       channelRows[c].hidden = c >= s.x.length;
