@@ -1,0 +1,39 @@
+"""nbgrader's settings for this course; `nbgrader_config.py` hands over to `configure`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+
+def configure(c: Any, root: Path) -> None:
+    """Set nbgrader up for the course in the folder `root`.
+
+    c  the configuration object that nbgrader hands to `nbgrader_config.py`
+    """
+    c.CourseDirectory.course_id = "pixelwise"
+    c.CourseDirectory.root = str(root)
+    c.CourseDirectory.source_directory = "solutions"
+    c.CourseDirectory.release_directory = "exercises"
+    c.CourseDirectory.db_url = f"sqlite:///{root / 'gradebook.db'}"
+
+    # A stub that nobody fills in earns nothing, and the checks know it by its empty NotImplementedError.
+    c.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
+    c.ClearSolutions.text_stub = "*Your answer here.*"
+
+    # nbgrader gives 0 to a test cell that writes to stderr. A warning is no wrong answer.
+    c.IgnorePattern.enabled = True
+    c.IgnorePattern.pattern = r"(?s).*"
+
+    # Hidden tests import `autograder` in the kernel that runs the submission.
+    paths = [str(root), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    # nbgrader starts `alembic`, which stands beside it, also where the environment is not activated.
+    os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+    # Two cores shared by several kernels are faster with one thread each; cases are small.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))

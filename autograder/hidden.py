@@ -1,0 +1,55 @@
+"""Hidden cases: like the public ones, with numbers and sizes that no student has seen.
+
+A hidden test cell calls `check` after the public check has passed:
+
+    from autograder import hidden
+    hidden.check(ps2.conv_transpose2d_overlaps, conv_transpose2d)
+
+What is right is what the solution notebook computes. A failure shows nothing of a hidden case: it looks for a
+public case with the same mistake and shows that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pixelwise.checks import Check, CheckFailed
+
+from . import oracle
+
+#: Change it for a new course: every hidden case depends on it, and nothing else that is random does.
+SEED = "pixelwise 2026"
+
+SMALL, LARGE = 8, 8  # hidden cases of each kind
+SEARCHED = 60  # public cases to look for a mistake that a hidden case has shown
+
+
+def check(public: Check, function: Callable[..., Any]) -> None:
+    """Raise CheckFailed unless `function` gives what the solution gives on the hidden cases of `public`."""
+    task = public.task
+    right = oracle.function(task.problem_set, task.name)
+    seed = f"{SEED}: {task.problem_set}: {task.name}: {public.title}"
+    cases = public.random_cases(seed, SMALL) + public.random_cases(seed, LARGE, large=True)
+    seen = public.observations(function, cases, right)
+    if any(difference for _, difference in public.compare(seen)):
+        raise _explanation(public, function) from None
+
+
+def _explanation(public: Check, function: Callable[..., Any]) -> CheckFailed:
+    """The same mistake on a public case, or that there is none."""
+    searched = public.random_cases("searched", SEARCHED) + public.random_cases(
+        "searched", SEARCHED, large=True
+    )
+    found = public.failure(function, sorted([*public.cases, *searched], key=lambda case: case.size))
+    if found is not None:
+        return found
+    name = f"{public.task.name}: {public.title}"
+    return CheckFailed(
+        f"✗ {name}: hidden cases\n\n"
+        "Your function passes the public cases and fails hidden ones. They are of the same kind, "
+        "with other sizes\n"
+        "and numbers: does your code rest on a size or a number that the public cases happen to have?",
+        check=name,
+        kind="hidden",
+    )

@@ -1,0 +1,74 @@
+"""A case: one call of a student's function, with its arguments."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+Random = random.Random
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call: `function(*arguments, **settings)`.
+
+    arguments  what is passed by position, by the name that messages use
+    settings   what is passed by keyword (stride, padding, a bias)
+    about      what the case tries, in a few words, where its settings do not say it
+    gradients  whether the gradients with respect to all tensors count too
+    """
+
+    arguments: dict[str, Any]
+    settings: dict[str, Any] = field(default_factory=dict)
+    about: str = ""
+    gradients: bool = False
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The tensors among the arguments and settings, by name."""
+        both = self.arguments | self.settings
+        return {name: value for name, value in both.items() if isinstance(value, torch.Tensor)}
+
+    @property
+    def size(self) -> int:
+        """How much there is to look at. The smallest failing case is shown, whole numbers first."""
+        tensors = self.tensors().values()
+        both = (self.arguments | self.settings).values()
+        whole = all(value.is_meta or torch.equal(value, value.round()) for value in tensors)
+        numbers = sum(value.numel() for value in tensors) + sum(
+            abs(value) for value in both if isinstance(value, int)
+        )
+        return numbers if whole else 1000 + numbers
+
+    def copy(self) -> Case:
+        """The same case with tensors of its own, which ask for gradients where they count."""
+
+        def own(value: Any) -> Any:
+            if not isinstance(value, torch.Tensor):
+                return value
+            return value.detach().clone().requires_grad_(self.gradients)
+
+        return Case(
+            {name: own(value) for name, value in self.arguments.items()},
+            {name: own(value) for name, value in self.settings.items()},
+            self.about,
+            self.gradients,
+        )
+
+    def call(self, function: Any) -> Any:
+        return function(*self.arguments.values(), **self.settings)
+
+
+def integers(rng: Random, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Whole numbers from -3 to 3 without 0: easy to follow by eye, and exact in every dtype."""
+    count = torch.Size(shape).numel()
+    values = [rng.choice((-3, -2, -1, 1, 2, 3)) for _ in range(count)]
+    return torch.tensor(values, dtype=dtype).reshape(shape)
+
+
+def reals(rng: Random, *shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    """Numbers with three decimals, normally distributed: no binary dtype holds them without rounding."""
+    count = torch.Size(shape).numel()
+    return torch.tensor([round(rng.gauss(0, 1), 3) for _ in range(count)], dtype=dtype).reshape(shape)

@@ -1,0 +1,188 @@
+"""A task and its checks: what a notebook's test cells call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from .case import Case, Random
+from .compare import Difference, difference
+from .misunderstanding import Misunderstanding, recognise, recognise_size
+from .observe import Observation, observe
+from .report import CheckFailed, as_code, link, paragraph, side_by_side
+from .rules import Rule
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A function that students write.
+
+    problem_set  the set it belongs to ("ps2")
+    name       what it is called
+    right      what it should compute, by PyTorch
+    bank       the misunderstandings to recognise, the most likely first
+    rule       the calls it may not make
+    page, section  where the book explains it
+    """
+
+    problem_set: str
+    name: str
+    right: Function
+    bank: tuple[Misunderstanding, ...] = ()
+    rule: Rule | None = None
+    page: str = "index.html"
+    section: str = ""
+
+    def forbidden_in(self, function: Function, seen: Iterable[Observation]) -> CheckFailed | None:
+        """The rule broken, if any: by the source, or by what ran."""
+        if self.rule is None:
+            return None
+        names = self.rule.found_in(function) or sorted({name for one in seen for name in one.operators})
+        if not names:
+            return None
+        called = " and ".join(f"`{name}`" for name in names)
+        text = f"✗ {self.name}: a call that this task does not allow\n\n" + paragraph(
+            f"Your function uses {called}. {self.rule.reason}"
+        )
+        return CheckFailed(text, self.name, "forbidden")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One aspect of a task, tested on examples and on random cases. Call it with the student's function.
+
+    title     what is right when it passes
+    examples  the cases to try first, by hand
+    draw      makes a random case; `large` asks for one larger than is nice to read
+    count     how many random cases
+    strict    whether dtype, device and untouched arguments count
+    """
+
+    task: Task
+    title: str
+    examples: Sequence[Case] = ()
+    draw: Callable[[Random, bool], Case] | None = None
+    count: int = 12
+    strict: bool = False
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """Every case, the smallest first. They are the same for everybody."""
+        return sorted(
+            [*self.examples, *self.random_cases(f"{self.task.name}: {self.title}", self.count)], key=_size
+        )
+
+    def random_cases(self, seed: str, count: int, large: bool = False) -> list[Case]:
+        """Cases that depend on the seed alone."""
+        rng = Random(seed)
+        return [self.draw(rng, large) for _ in range(count)] if self.draw else []
+
+    def __call__(self, function: Function) -> None:
+        """Print a line if `function` passes, raise CheckFailed if not."""
+        failure = self.failure(function, self.cases)
+        if failure is not None:
+            raise failure from None
+        print(f"✓ {self.task.name}: {self.title} ({len(self.cases)} cases)")
+
+    def __repr__(self) -> str:
+        calls = "\n".join(_signature(self.task.name, case) for case in self.cases)
+        return f"{self.task.name}: {self.title}. {len(self.cases)} cases:\n{calls}"
+
+    def failure(self, function: Function, cases: Sequence[Case]) -> CheckFailed | None:
+        """Why `function` fails on `cases`, shown on the smallest one, or None if it passes all."""
+        seen = self.observations(function, cases)
+        differences = [(case, found) for case, found in self.compare(seen) if found]
+        unsolved = [found for _, found in differences if found.kind == "unsolved"]
+        if not unsolved and (broken := self.task.forbidden_in(function, (one for _, one, _ in seen))):
+            return broken
+        if not differences:
+            return None
+        case, found = differences[0]
+        mistakes = self._explain(found, seen)
+        if mistakes:  # shown where it returned something: an error shows less of the mistake
+            case, found = next(
+                ((c, d) for c, d in differences if d.kind in ("values", "shape")), (case, found)
+            )
+        return CheckFailed(
+            self._message(case, found, mistakes), self._name, found.kind, [m.title for m in mistakes]
+        )
+
+    def observations(
+        self, function: Function, cases: Sequence[Case], right: Function | None = None
+    ) -> list[tuple[Case, Observation, Observation]]:
+        """(case, what the function did, what it should have done); ends early if nothing is written yet."""
+        rows = []
+        forbidden = self.task.rule.operators if self.task.rule else None
+        for case in cases:
+            seen = observe(function, case, forbidden)
+            rows.append((case, seen, observe(right or self.task.right, case)))
+            if seen.unsolved:
+                break
+        return rows
+
+    def compare(
+        self, seen: Sequence[tuple[Case, Observation, Observation]]
+    ) -> list[tuple[Case, Difference | None]]:
+        return [(case, difference(actual, expected, self.strict)) for case, actual, expected in seen]
+
+    def _explain(
+        self, found: Difference, seen: Sequence[tuple[Case, Observation, Observation]]
+    ) -> tuple[Misunderstanding, ...]:
+        if found.kind in ("values", "shape", "error"):
+            mistakes = recognise(self.task.bank, self.task.right, seen)
+            if not mistakes and found.kind == "shape":
+                mistakes = recognise_size(self.task.bank, self.task.right, seen)
+            return mistakes
+        return ()
+
+    @property
+    def _name(self) -> str:
+        return f"{self.task.name}: {self.title}"
+
+    def _message(self, case: Case, found: Difference, mistakes: Sequence[Misunderstanding]) -> str:
+        parts = [f"✗ {self._name}"]
+        if mistakes:
+            parts.append(paragraph(f"This is what you get when {' and '.join(m.title for m in mistakes)}."))
+            parts += [paragraph(m.advice) for m in mistakes]
+        if found.text:
+            parts.append(paragraph(found.text))
+        if found.kind == "unsolved":
+            return "\n\n".join(parts)
+        about = f" ({case.about})" if case.about else ""
+        parts.append(f"The smallest case that shows it{about}:\n{as_code(self.task.name, case)}")
+        shown = side_by_side(found)
+        if shown:
+            parts.append(shown)
+        section = next((m.section for m in mistakes if m.section), self.task.section)
+        parts.append(f"Read again: {link(self.task.page, section)}")
+        return "\n\n".join(parts)
+
+
+def attempt(function: Function, *arguments: Any, **settings: Any) -> Any:
+    """What `function` returns; None and a printed note if it is unwritten or raises. For pictures."""
+    try:
+        return function(*arguments, **settings)
+    except NotImplementedError:
+        print(f"{function.__name__} is not written yet: the picture has no result of yours to show.")
+    except Exception as error:
+        print(f"{function.__name__} raised {type(error).__name__}: {error}")
+    return None
+
+
+def _size(case: Case) -> int:
+    return case.size
+
+
+def _signature(name: str, case: Case) -> str:
+    def short(value: Any) -> str:
+        return f"{tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
+
+    parts = [short(value) for value in case.arguments.values()]
+    parts += [f"{key}={short(value)}" for key, value in case.settings.items()]
+    return f"  {name}({', '.join(parts)})" + (f"  # {case.about}" if case.about else "")

@@ -1,0 +1,190 @@
+"""Whether what a student's function did is what it should have done, and if not, in which respect."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from .observe import Observation
+
+# Relative to the largest expected value. Sums taken in another order, or by FFT, differ by a few hundred
+# roundings of float32; in float64 the same freedom is far below 1e-6.
+_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+
+
+_IN_PLACE = (
+    "\nWhoever calls the function still needs its arguments. `+=`, assignments to slices and "
+    "operators that end in "
+    "an underscore work in place."
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first respect in which a result differs from the expected one.
+
+    kind    "error", "unsolved", "type", "shape", "dtype", "device", "values", "precision",
+            "changed", "disconnected", "gradient"
+    text    one or two sentences for the student
+    actual, expected  the tensors to put side by side, if any; `of` says what they are
+    """
+
+    kind: str
+    text: str
+    actual: Any = None
+    expected: Any = None
+    of: str = "result"
+
+
+def difference(actual: Observation, expected: Observation, strict: bool = True) -> Difference | None:
+    """Compare what a function did with what it should have done. None: no difference.
+
+    strict  whether dtype, device and untouched arguments count; without it, values count only up to the less
+            precise of the two dtypes
+    """
+    on_meta = isinstance(expected.value, torch.Tensor) and expected.value.is_meta
+    if actual.unsolved:
+        return Difference("unsolved", "It still raises NotImplementedError: there is no answer to check yet.")
+    if actual.error and on_meta:
+        # An operator that PyTorch has not written for this device is no mistake of the student's.
+        return None if "Could not run" in actual.error else Difference("device", _device_text(actual))
+    if "leaf Variable that requires grad" in actual.error:
+        return Difference(
+            "changed", "The call changes one of its arguments in place:" + _raised(actual) + _IN_PLACE
+        )
+    if actual.error:
+        return Difference("error", "It raised an error:" + _raised(actual))
+    if isinstance(expected.value, int):
+        return _number(actual.value, expected.value)
+    found = _tensor(actual.value, expected.value, strict)
+    if found is None and strict and actual.changed:
+        names = " and ".join(f"`{name}`" for name in actual.changed)
+        found = Difference(
+            "changed",
+            f"The result is right, but the call changed its argument {names}.{_IN_PLACE}",
+        )
+    if found is None and expected.gradients:
+        found = _gradients(actual, expected)
+    return found
+
+
+def same(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether two tensors have the same shape and, up to rounding, the same values. NaN equals nothing."""
+    if a.shape != b.shape or a.is_meta or b.is_meta:
+        return a.shape == b.shape
+    return not wrong(a, b).any()
+
+
+def wrong(actual: torch.Tensor, expected: torch.Tensor, precision: float = 0.0) -> torch.Tensor:
+    """Where `actual` differs from `expected` by more than rounding: a bool tensor of their common shape."""
+    precision = precision or max(_TOLERANCE.get(tensor.dtype, 0.0) for tensor in (actual, expected))
+    actual, expected = actual.detach().cpu().double(), expected.detach().cpu().double()
+    scale = max(1.0, expected.abs().max().item()) if expected.numel() else 1.0
+    return ~((actual - expected).abs() <= precision * scale)
+
+
+def _number(actual: Any, expected: int) -> Difference | None:
+    if actual is None:
+        return Difference("type", "It returned nothing (None). Is there a `return`?")
+    try:
+        if isinstance(actual, bool):
+            raise TypeError
+        number = operator.index(actual)
+    except TypeError:
+        hint = (
+            " Python's `/` makes a float; `//` keeps whole numbers whole."
+            if isinstance(actual, float)
+            else ""
+        )
+        return Difference(
+            "type", f"A whole number (int) is expected, not {type(actual).__name__} ({actual!r:.40}).{hint}"
+        )
+    if number == expected:
+        return None
+    return Difference("values", "", number, expected)
+
+
+def _tensor(actual: Any, expected: torch.Tensor, strict: bool) -> Difference | None:
+    if actual is None:
+        return Difference("type", "It returned nothing (None). Is there a `return`?")
+    if not isinstance(actual, torch.Tensor):
+        return Difference(
+            "type", f"A torch.Tensor is expected, not {type(actual).__module__}.{type(actual).__name__}."
+        )
+    if actual.shape != expected.shape:
+        text = f"Your result has the shape {tuple(actual.shape)}; expected is {tuple(expected.shape)}."
+        return Difference("shape", text, actual, expected)
+    if strict and actual.dtype != expected.dtype:
+        return Difference(
+            "dtype",
+            f"Your result is {_short(actual.dtype)}, the arguments are {_short(expected.dtype)}: a "
+            f"function should "
+            "answer in the dtype it is asked in. New tensors can take theirs from an argument "
+            "(`x.new_zeros(…)`, `dtype=x.dtype`).",
+        )
+    if strict and actual.device != expected.device:
+        return Difference(
+            "device",
+            f"Your result lives on the device {actual.device.type!r}, the arguments on "
+            f"{expected.device.type!r}. "
+            "On a GPU this call would fail. New tensors can take their device from an argument "
+            "(`x.new_zeros(…)`, `device=x.device`).",
+        )
+    if expected.is_meta or same(actual, expected):
+        return None
+    if not wrong(actual, expected, _TOLERANCE[torch.float32]).any():
+        if not strict:
+            return None
+        return Difference(
+            "precision",
+            "Your result agrees in the first six or seven digits only: float64 numbers have been "
+            "rounded to float32 "
+            "on the way. `torch.zeros(…)` makes float32; new tensors can take their dtype from an argument "
+            "(`x.new_zeros(…)`, `dtype=x.dtype`).",
+        )
+    return Difference("values", "", actual, expected)
+
+
+def _gradients(actual: Observation, expected: Observation) -> Difference | None:
+    if not actual.connected:
+        return Difference(
+            "disconnected",
+            "The values are right, but the result carries no gradient back to the arguments, so a "
+            "network could "
+            "not learn through it. `.item()`, `.tolist()`, `.detach()`, `float(…)`, NumPy and a new "
+            "`torch.tensor(…)` cut the graph.",
+        )
+    for name, right in expected.gradients.items():
+        gradient = actual.gradients.get(name)
+        if gradient is None:
+            return Difference(
+                "disconnected",
+                f"The values are right, but the result carries no gradient back to `{name}`, so it "
+                f"could not be "
+                "learned. `.item()`, `.tolist()`, `.detach()`, `float(…)` and `torch.no_grad()` cut "
+                "the graph.",
+            )
+        if right is not None and (gradient.shape != right.shape or not same(gradient, right)):
+            text = f"The values are right, but the gradient with respect to `{name}` is not."
+            return Difference("gradient", text, gradient, right, of=f"gradient of {name}")
+    return None
+
+
+def _raised(seen: Observation) -> str:
+    return f"\n    {seen.error}" + (f"\nin the line\n    {seen.line}" if seen.line else "")
+
+
+def _device_text(seen: Observation) -> str:
+    return (
+        'It raised an error when its arguments live on another device than the CPU (here "meta", which knows '
+        f"shapes but no numbers):{_raised(seen)}\nA new tensor can take its device from an argument "
+        "(`x.new_zeros(…)`, `device=x.device`); `.item()`, `float(…)` and NumPy bring numbers back "
+        "to the CPU."
+    )
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
