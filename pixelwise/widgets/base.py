@@ -39,7 +39,7 @@ class Array(traitlets.List):
 
     Takes nested lists, NumPy arrays and tensors of at most `ndim` dimensions; missing leading dimensions
     (channels) are added. `largest` bounds the sizes, so that a picture put in by mistake is refused with
-    a sentence rather than drawn as ten thousand cells. With `optional=True`, an empty list means "none".
+    a sentence rather than drawn as ten thousand cells. With `optional=True`, None or an empty list stands for no array.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Array(traitlets.List):
     def validate(self, obj: Any, value: Any) -> list:
         what = f"{type(obj).__name__}.{self.name}"
         nested = self._nested(value)
-        if self.optional and nested == []:
+        if self.optional and nested in (None, []):
             return []
         shape = _shape(nested, what)
         if len(shape) > self.ndim:
