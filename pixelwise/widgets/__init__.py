@@ -4,6 +4,8 @@ Each widget is an ipywidget whose arithmetic happens in the browser. `js/` holds
 arithmetic without any page.
 """
 
+from pixelwise.widgets.checkerboard import Checkerboard
+from pixelwise.widgets.five_views import FiveViews
 from pixelwise.widgets.transposed_convolution import TransposedConvolution
 
-__all__ = ["TransposedConvolution"]
+__all__ = ["Checkerboard", "FiveViews", "TransposedConvolution"]

@@ -37,8 +37,8 @@ export function watchTraits(model, names, update) {
   };
 }
 
-let nextId = 0;
-const newId = () => `pw-${++nextId}`;
+// Counted for the whole page: each class of widgets is a module of its own, and radio buttons share their names.
+const newId = () => `pw-${(globalThis.pixelwiseIds = (globalThis.pixelwiseIds ?? 0) + 1)}`;
 
 /** Writes only what changed: a step then touches a handful of nodes. */
 export function setText(element, text) {
