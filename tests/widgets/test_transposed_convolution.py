@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -20,7 +21,7 @@ def array(nested):
 
 
 def accumulate(x, weight, stride, output_padding, steps):
-    """The output before the crop after `steps` input positions: the slides' procedure, as slow as it is plain."""
+    """The output before the crop after `steps` input positions: the slides' procedure, slow and plain."""
     _, height, width = x.shape
     _, channels, k_height, k_width = weight.shape
     canvas = torch.zeros(
@@ -59,10 +60,7 @@ def random_configurations():
 
 
 def some_configurations():
-    return [
-        configuration
-        for configuration, _ in zip(random_configurations(), range(CONFIGURATIONS), strict=False)
-    ]
+    return list(itertools.islice(random_configurations(), CONFIGURATIONS))
 
 
 def test_javascript_equals_pytorch(call_js):
@@ -117,7 +115,7 @@ def test_javascript_overlap_counts_are_the_operation_on_ones(call_js):
 
 
 def test_javascript_explains_every_cell(call_js):
-    """The products that a cell's equation lists add up to the cell, and each is that of its input and kernel cell."""
+    """The products listed for a cell add up to it, and each is that of its input and its kernel cell."""
     cases = some_configurations()[:40]
     outputs = [F.conv_transpose2d(x[None], w, stride=s, output_padding=op)[0] for x, w, s, _, op in cases]
     cells = [

@@ -284,14 +284,17 @@ export function colouredText(element, parts) {
   element.replaceChildren(...parts.map((part) => (typeof part === "string" ? part : h("span", { class: `pw-text-${part.role}` }, part.text))));
 }
 
+/** Whether the text could be copied: a browser may not offer its clipboard, or not allow it. */
+const toClipboard = (text) =>
+  Promise.resolve().then(() => navigator.clipboard.writeText(text)).then(() => true, () => false);
+
 /** A line of code with a button that copies it. */
 export function codeLine() {
   const code = h("code");
   const copy = button({
     label: "Copy the code", iconName: "copy",
     onPress: async () => {
-      await navigator.clipboard?.writeText(code.textContent);
-      copy.update({ label: "Copied" });
+      copy.update({ label: (await toClipboard(code.textContent)) ? "Copied" : "Copying is not allowed here" });
       setTimeout(() => copy.update({ label: "Copy the code" }), 2000);
     },
   });
@@ -308,8 +311,7 @@ export function frame(model, el, { label, kind }) {
     onPress: async () => {
       const link = model.link(model.get("name"));
       history.replaceState(null, "", link);
-      await navigator.clipboard?.writeText(link);
-      share.update({ label: "Link copied" });
+      share.update({ label: (await toClipboard(link)) ? "Link copied" : "Link is in the address bar" });
       setTimeout(() => share.update({ label: "Copy a link to this state" }), 2000);
     },
   });
