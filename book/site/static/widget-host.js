@@ -102,7 +102,7 @@
 
   async function renderAll(bundle) {
     const models = modelsOf(bundle);
-    const linked = followLink(models);
+    const linked = await followLink(bundle, models);
     for (const slot of document.querySelectorAll(".pw-slot")) {
       const model = models.get(slot.dataset.model);
       const widget = await load(bundle.pixelwise_modules[model.get("_esm")]);
@@ -118,16 +118,26 @@
       }
     }
     linked?.scrollIntoView();
-    addEventListener("hashchange", () => followLink(models)?.scrollIntoView());
+    addEventListener("hashchange", async () => (await followLink(bundle, models))?.scrollIntoView());
     document.documentElement.dataset.widgets = "live";
   }
 
-  /** Sets the widget that the page's address names, as in `page.html#stride-2?step=5`. Returns its place. */
-  function followLink(models) {
+  /** Sets the widget that the page's address names, as in `page.html#stride-2?step=5`. Returns its place.
+   * Anybody can write a link: it is tried on a copy, and passed over where the widget cannot show what it asks for. */
+  async function followLink(bundle, models) {
     const [, name, query] = location.hash.match(/^#([^?]+)(?:\?(.*))?$/) ?? [];
-    const slot = name && document.getElementById(decodeURIComponent(name));
-    if (!slot?.matches(".pw-slot")) return null;
-    models.get(slot.dataset.model)?.follow(query ?? "");
+    const slot = [...document.querySelectorAll(".pw-slot[id]")].find(({ id }) => encodeURIComponent(id) === name || id === name);
+    if (!slot || !query) return slot;
+    const model = models.get(slot.dataset.model);
+    const copy = new Model(structuredClone(model.traits));
+    copy.follow(query);
+    try {
+      const widget = await load(bundle.pixelwise_modules[model.get("_esm")]);
+      (await widget.render({ model: copy, el: document.createElement("div"), signal: new AbortController().signal }))?.();
+      model.follow(query);
+    } catch {
+      // the widget stays as it was
+    }
     return slot;
   }
 
