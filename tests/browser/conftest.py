@@ -72,7 +72,12 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts, problems = [], []
 
     def open_page(
-        address: str, *, prepare: Callable[[Page], Any] | None = None, live: bool = True, **options: Any
+        address: str,
+        *,
+        prepare: Callable[[Page], Any] | None = None,
+        live: bool = True,
+        arrive: str = "load",
+        **options: Any,
     ) -> Page:
         context = browser.new_context(**{"permissions": ["clipboard-read", "clipboard-write"]} | options)
         contexts.append(context)
@@ -94,7 +99,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         )
         if prepare:
             prepare(page)
-        page.goto(address)
+        page.goto(address, wait_until=arrive)
         if live:
             page.wait_for_selector("html[data-widgets]", state="attached")
         return page

@@ -199,7 +199,7 @@ function render({ model, el }) {
   const question = h("label", { for: null });
   const guess = h("input", { type: "text", inputmode: "text", autocomplete: "off", "aria-label": "Your prediction" });
   const answer = h("span", { "aria-live": "polite" });
-  const tell = button({ label: "Show", visible: true, onPress: () => setTraits(model, { guess: "show" }) });
+  const tell = button({ label: "Show", visible: true, onPress: () => get("guess") === "" && setTraits(model, { guess: "show" }) });
   tell.element.classList.add("pw-text-button");
   guess.addEventListener("keydown", (event) => {
     const text = guess.value.trim().replace("−", "-");
@@ -335,7 +335,9 @@ function render({ model, el }) {
   function showQuestion(s) {
     if (askedAt !== s.step && get("guess") === "") guess.value = "";
     askedAt = s.step;
-    guess.hidden = tell.element.hidden = !s.question || s.answered;
+    guess.hidden = tell.element.hidden = !s.question;
+    guess.readOnly = s.answered; // not hidden: the focus would be lost
+    tell.update({ disabled: s.answered });
     if (!s.question) return setText(question, "Press Next step, then predict."), setText(answer, "");
     const { row, column, before, now } = s.question;
     const products = now.map((t) => `${formatFactor(t.x)}·${formatFactor(t.w)}`).join(" + ");
