@@ -4,7 +4,7 @@
 
     ps2.conv_transpose2d_overlaps(conv_transpose2d)
 
-A check prints one line if the function passes. If not, it raises `CheckFailed`, with a message for the student.
+A check prints one line if the function passes; if not, it raises `CheckFailed`, with a message for students.
 Right answers and misunderstandings are PyTorch calls: no operator can be read here.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 
 from .case import Case, Random
 from .compare import Difference, difference
-from .misunderstanding import Misunderstanding, recognise, recognise_size
+from .misunderstanding import Misunderstanding, explain
 from .observe import Observation, observe
 from .report import CheckFailed, as_code, link, paragraph, side_by_side
 from .rules import Rule
@@ -104,11 +104,14 @@ class Check:
         if not differences:
             return None
         case, found = differences[0]
-        mistakes = self._explain(found, seen)
-        if mistakes:  # shown where it returned something: an error shows less of the mistake
-            case, found = next(
-                ((c, d) for c, d in differences if d.kind in ("values", "shape")), (case, found)
-            )
+        mistakes: tuple[Misunderstanding, ...] = ()
+        if any(one.kind in ("values", "shape") for _, one in differences):
+            explanation = explain(self.task.bank, self.task.right, seen)
+            if explanation:
+                mistakes, case = explanation.mistakes, explanation.case
+                found = next(one for other, one in differences if other is case)
+            elif _always_the_same(seen):
+                found = replace(found, text=f"{_ALWAYS_THE_SAME} {found.text}")
         return CheckFailed(
             self._message(case, found, mistakes), self._name, found.kind, [m.title for m in mistakes]
         )
@@ -121,7 +124,12 @@ class Check:
         forbidden = self.task.rule.operators if self.task.rule else None
         for case in cases:
             seen = observe(function, case, forbidden)
-            rows.append((case, seen, observe(right or self.task.right, case)))
+            expected = observe(right or self.task.right, case)
+            if expected.error:  # a mistake of the course, not of the student
+                raise RuntimeError(
+                    f"{self._name}: no right answer for\n{as_code(self.task.name, case)}\n{expected.error}"
+                )
+            rows.append((case, seen, expected))
             if seen.unsolved:
                 break
         return rows
@@ -130,16 +138,6 @@ class Check:
         self, seen: Sequence[tuple[Case, Observation, Observation]]
     ) -> list[tuple[Case, Difference | None]]:
         return [(case, difference(actual, expected, self.strict)) for case, actual, expected in seen]
-
-    def _explain(
-        self, found: Difference, seen: Sequence[tuple[Case, Observation, Observation]]
-    ) -> tuple[Misunderstanding, ...]:
-        if found.kind in ("values", "shape", "error"):
-            mistakes = recognise(self.task.bank, self.task.right, seen)
-            if not mistakes and found.kind == "shape":
-                mistakes = recognise_size(self.task.bank, self.task.right, seen)
-            return mistakes
-        return ()
 
     @property
     def _name(self) -> str:
@@ -173,6 +171,18 @@ def attempt(function: Function, *arguments: Any, **settings: Any) -> Any:
     except Exception as error:
         print(f"{function.__name__} raised {type(error).__name__}: {error}")
     return None
+
+
+_ALWAYS_THE_SAME = "Your function returns the same result whatever its arguments are."
+
+
+def _always_the_same(seen: Sequence[tuple[Case, Observation, Observation]]) -> bool:
+    values = [one.value for _, one, _ in seen]
+    if len(values) < 3 or any(value is None for value in values):
+        return False
+    if all(isinstance(value, torch.Tensor) for value in values):
+        return all(value.shape == values[0].shape and torch.equal(value, values[0]) for value in values)
+    return all(isinstance(value, int) and value == values[0] for value in values)
 
 
 def _size(case: Case) -> int:

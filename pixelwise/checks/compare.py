@@ -120,10 +120,10 @@ def _tensor(actual: Any, expected: torch.Tensor, strict: bool) -> Difference | N
     if strict and actual.dtype != expected.dtype:
         return Difference(
             "dtype",
-            f"Your result is {_short(actual.dtype)}, the arguments are {_short(expected.dtype)}: a "
-            f"function should "
-            "answer in the dtype it is asked in. New tensors can take theirs from an argument "
-            "(`x.new_zeros(…)`, `dtype=x.dtype`).",
+            f"Your result is {_short(actual.dtype)}, and {_short(expected.dtype)} is expected. A function "
+            "answers in the dtype it is asked in: new tensors can take theirs from an argument "
+            "(`x.new_zeros(…)`, `dtype=x.dtype`). With no tensor to take it from, PyTorch's default "
+            "is right.",
         )
     if strict and actual.device != expected.device:
         return Difference(

@@ -14,6 +14,10 @@ from .compare import same
 from .observe import Observation
 
 Operator = Callable[..., Any]
+#: (case, what the function did, what it should have done)
+Observed = tuple[Case, Observation, Observation]
+#: (case, what the function returned, what is right)
+Evidence = tuple[Case, Any, Any]
 
 
 @dataclass(frozen=True)
@@ -35,49 +39,43 @@ class Misunderstanding:
     costly: bool = False
 
 
-def recognise(
-    bank: Sequence[Misunderstanding],
-    right: Operator,
-    observations: Sequence[tuple[Case, Observation, Observation]],
-) -> tuple[Misunderstanding, ...]:
-    """The misunderstandings that explain what a function did, or none.
+@dataclass(frozen=True)
+class Explanation:
+    """The misunderstandings, one or two, that explain what a function did, and the smallest case for it."""
 
-    An explanation agrees with the function on every case, where it is right as where it is wrong. Single
-    mistakes are tried before pairs.
+    mistakes: tuple[Misunderstanding, ...]
+    case: Case
 
-    right         the right operator
-    observations  (case, what the function did, what it should have done)
+
+def explain(
+    bank: Sequence[Misunderstanding], right: Operator, observed: Sequence[Observed]
+) -> Explanation | None:
+    """The misunderstandings that explain what a function did, if any in the bank do.
+
+    An explanation agrees with the function where it is wrong and where it is right. Where the mistake is
+    impossible (shapes do not go together), or the function raised, nothing can be compared. Single mistakes
+    are tried before pairs, and agreement in values before agreement in size alone.
     """
-    evidence = _failing_first(observations)
-    if not evidence:
-        return ()
+    wrong, fine = _evidence(observed)
+    if not wrong:
+        return None
+    bank = [one for one in bank if _has_effect(one.mistaken(right), wrong)]
     for mistakes in _singles_then_pairs(bank):
-        operator = right
-        for mistake in mistakes:
-            operator = mistake.mistaken(operator)
-        if all(_agree(case, seen, operator) for case, seen in evidence):
-            return mistakes
-    return ()
-
-
-def recognise_size(
-    bank: Sequence[Misunderstanding],
-    right: Operator,
-    observations: Sequence[tuple[Case, Observation, Observation]],
-) -> tuple[Misunderstanding, ...]:
-    """Like `recognise`, by the sizes of results alone: for results that are wrong in other ways too."""
-    evidence = [
-        (case, seen)
-        for case, seen, expected in observations
-        if isinstance(seen.value, torch.Tensor) and not expected.value.is_meta
-    ]
-    if not evidence:
-        return ()
+        case = _explained(_together(mistakes, right), wrong, fine, _alike)
+        if case is not None:
+            return Explanation(mistakes, case)
+    wrong_in_size = [one for one in wrong if not _same_size(one[1], one[2])]
     for mistake in bank:
-        operator = mistake.mistaken(right)
-        if all(_agree(case, seen, operator, size_only=True) for case, seen in evidence):
-            return (mistake,)
-    return ()
+        case = _explained(mistake.mistaken(right), wrong_in_size, fine, _same_size)
+        if case is not None:
+            return Explanation((mistake,), case)
+    return None
+
+
+def _together(mistakes: Sequence[Misunderstanding], right: Operator) -> Operator:
+    for mistake in mistakes:
+        right = mistake.mistaken(right)
+    return right
 
 
 def _singles_then_pairs(bank: Sequence[Misunderstanding]) -> Iterator[tuple[Misunderstanding, ...]]:
@@ -88,31 +86,63 @@ def _singles_then_pairs(bank: Sequence[Misunderstanding]) -> Iterator[tuple[Misu
     yield from itertools.product((one for one in bank if one.costly), cheap)
 
 
-def _failing_first(
-    observations: Sequence[tuple[Case, Observation, Observation]],
-) -> list[tuple[Case, Observation]]:
-    """What a call returned is evidence, what it raised is not. The failing cases rule most candidates out."""
-    wrong, right = [], []
-    for case, seen, expected in observations:
-        if seen.error or not isinstance(seen.value, int | torch.Tensor):
+def _evidence(observed: Sequence[Observed]) -> tuple[list[Evidence], list[Evidence]]:
+    """Where the function is wrong, and where it is right, as far as that can be compared."""
+    wrong, fine = [], []
+    for case, seen, expected in observed:
+        comparable = isinstance(seen.value, int | torch.Tensor) and isinstance(
+            expected.value, int | torch.Tensor
+        )
+        if seen.error or not comparable or any(tensor.is_meta for tensor in case.tensors().values()):
             continue
-        if isinstance(seen.value, torch.Tensor) and (seen.value.is_meta or expected.value.is_meta):
-            continue  # no numbers to compare
-        (right if _alike(seen.value, expected.value) else wrong).append((case, seen))
-    return wrong + right if wrong else []
+        row = (case, seen.value, expected.value)
+        (fine if _alike(seen.value, expected.value) else wrong).append(row)
+    return wrong, fine
 
 
-def _agree(case: Case, seen: Observation, operator: Operator, size_only: bool = False) -> bool:
+def _has_effect(operator: Operator, wrong: Sequence[Evidence]) -> bool:
+    """Whether the mistake changes anything where the function is wrong: without bias, bias is not the mistake."""
+    return any(not _alike(_call(operator, case), right) for case, _, right in wrong)
+
+
+def _explained(
+    operator: Operator,
+    wrong: Sequence[Evidence],
+    fine: Sequence[Evidence],
+    agrees: Callable[[Any, Any], bool],
+) -> Case | None:
+    """The first wrong case that the mistaken operator explains; None if any case speaks against it."""
+    first = None
+    for case, value, _ in wrong:
+        result = _call(operator, case)
+        if result is None:
+            continue
+        if not agrees(value, result):
+            return None
+        first = first or case
+    if first is None:
+        return None
+    for case, value, _ in fine:
+        result = _call(operator, case)
+        if result is None or not agrees(value, result):
+            return None
+    return first
+
+
+@torch.no_grad()
+def _call(operator: Operator, case: Case) -> Any:
+    """What the mistaken operator gives (it changes no argument), or None where it is impossible."""
     try:
-        value = case.copy().call(operator)
-    except Exception:  # the mistake is impossible here, yet the function returned something
-        return False
-    if size_only:
-        return isinstance(value, torch.Tensor) and value.shape == seen.value.shape
-    return _alike(seen.value, value)
+        return case.call(operator)
+    except Exception:
+        return None
 
 
 def _alike(a: Any, b: Any) -> bool:
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         return same(a, b)
     return not isinstance(a, torch.Tensor) and not isinstance(b, torch.Tensor) and a == b
+
+
+def _same_size(a: Any, b: Any) -> bool:
+    return isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and a.shape == b.shape

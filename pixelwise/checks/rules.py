@@ -7,6 +7,7 @@ it can only take points away. Somebody who tries hard gets around both; the note
 from __future__ import annotations
 
 import ast
+import dis
 import inspect
 import re
 import textwrap
@@ -111,8 +112,8 @@ def _with_helpers(function: Callable[..., Any]) -> Iterator[Any]:
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
-    """The global names in `code` and in the functions defined within it."""
-    yield from code.co_names
+    """The global names in `code` and in the functions defined within it; `co_names` has attributes too."""
+    yield from (step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL")
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _names(constant)

@@ -71,8 +71,12 @@ def _bilinear(factor: int) -> Tensor:
 
 _one_channel = mistakes.of_one_channel(mistakes.SPACE)
 
-_SIZE = Task("ps2", "transposed_output_size", _output_size, tuple(mistakes.SIZE), RULE, _PAGE, "output-size")
-_SINGLE = Task("ps2", "conv_transpose2d_single", _single, tuple(_one_channel), RULE, _PAGE, "overlaps")
+_SIZE = Task(
+    "ps2", "transposed_output_size", _output_size, tuple(mistakes.SIZE), RULE, _PAGE, "transposed-output-size"
+)
+_SINGLE = Task(
+    "ps2", "conv_transpose2d_single", _single, tuple(_one_channel), RULE, _PAGE, "transposed-overlaps"
+)
 _FULL = Task(
     "ps2",
     "conv_transpose2d",
@@ -80,13 +84,23 @@ _FULL = Task(
     (*mistakes.CHANNEL, *mistakes.SPACE),
     RULE,
     _PAGE,
-    "channels",
+    "transposed-channels",
 )
-_MATRIX = Task("ps2", "convolution_matrix", _matrix, tuple(mistakes.AS_MATRIX), RULE, _PAGE, "matrix")
+_MATRIX = Task(
+    "ps2", "convolution_matrix", _matrix, tuple(mistakes.AS_MATRIX), RULE, _PAGE, "transposed-matrix"
+)
 _BY_MATRIX = Task(
-    "ps2", "conv_transpose2d_by_matrix", _single, (*mistakes.BY_MATRIX, *_one_channel), RULE, _PAGE, "matrix"
+    "ps2",
+    "conv_transpose2d_by_matrix",
+    _single,
+    (*mistakes.BY_MATRIX, *_one_channel),
+    RULE,
+    _PAGE,
+    "transposed-matrix",
 )
-_BILINEAR = Task("ps2", "bilinear_kernel", _bilinear, tuple(mistakes.BILINEAR), RULE, _PAGE, "bilinear")
+_BILINEAR = Task(
+    "ps2", "bilinear_kernel", _bilinear, tuple(mistakes.BILINEAR), RULE, _PAGE, "transposed-bilinear"
+)
 
 
 # --- transposed_output_size -------------------------------------------------------------------------------
@@ -296,7 +310,7 @@ convolution_matrix = Check(
 )
 convolution_matrix_stride = Check(
     _MATRIX,
-    "stride",
+    "transposed-stride",
     [
         matrix(_corner, 4, 4, stride=2),
         matrix(_corner, 3, 3, stride=2, about="a row and a column are left over"),
@@ -306,7 +320,7 @@ convolution_matrix_stride = Check(
 )
 convolution_matrix_padding = Check(
     _MATRIX,
-    "padding",
+    "transposed-padding",
     [
         matrix(_corner, 2, 2, padding=1),
         matrix(KERNEL, 4, 4, padding=1, about="the lecture's kernel: as large as the input"),
@@ -347,6 +361,8 @@ conv_transpose2d_by_matrix_dtype = Check(
 # --- bilinear_kernel --------------------------------------------------------------------------------------
 
 bilinear_kernel_even = Check(
-    _BILINEAR, "even factors", [factor(2), factor(4), factor(6)], random_even, count=0
+    _BILINEAR, "even factors", [factor(2), factor(4), factor(6)], random_even, count=0, strict=True
 )
-bilinear_kernel_odd = Check(_BILINEAR, "odd factors", [factor(1), factor(3), factor(5)], random_odd, count=0)
+bilinear_kernel_odd = Check(
+    _BILINEAR, "odd factors", [factor(1), factor(3), factor(5)], random_odd, count=0, strict=True
+)

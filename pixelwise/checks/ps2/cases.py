@@ -70,15 +70,15 @@ def random_call(
     else:
         stride = max(stride, rng.randint(1, 4))
         kernel = [rng.randint(1, stride) for _ in range(2)]
-    shape = [rng.randint(1, 8 if large else 4) for _ in range(2)]
+    shape = [rng.randint(1, 6 if large else 4) for _ in range(2)]
     if overlap:
         shape = [max(2, size) for size in shape]  # one element alone meets nobody
     if precise is None:
         precise = rng.random() < 0.5
     numbers = reals if precise else integers
-    inputs = rng.randint(2, 6 if large else 3) if channels else 1
-    outputs = rng.randint(1, 6 if large else 3) if channels or bias else 1
-    images = rng.randint(2, 4) if batch else 1
+    inputs = rng.randint(2, 4 if large else 3) if channels else 1
+    outputs = rng.randint(1, 4 if large else 3) if channels or bias else 1
+    images = rng.randint(2, 3) if batch else 1
     smallest = min((n - 1) * stride + k for n, k in zip(shape, kernel, strict=True))
     crop = rng.randint(0, (smallest - 1) // 2) if padding else 0
     x, weight = numbers(rng, images, inputs, *shape), numbers(rng, inputs, outputs, *kernel)

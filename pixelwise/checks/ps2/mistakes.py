@@ -86,7 +86,7 @@ def _off_by(title: str, advice: str, change: Callable[[int, int, int, int, int, 
         right = op(n, kernel, stride=stride, padding=padding, output_padding=output_padding)
         return change(right, n, kernel, stride, padding, output_padding)
 
-    mistake(SIZE, title, advice, "output-size")(wrong)
+    mistake(SIZE, title, advice, "transposed-output-size")(wrong)
 
 
 _off_by(
@@ -135,7 +135,7 @@ SPACE: list[Misunderstanding] = []
     SPACE,
     "the kernel is flipped (turned by 180°)",
     f"{COPY} Only the view by inserted zeros and a direct convolution turns it.",
-    "five-views",
+    "transposed-five-views",
 )
 def _flipped(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight.flip(-1, -2), bias=bias, stride=stride, padding=padding)
@@ -168,7 +168,7 @@ def _overwritten(op, x, weight, bias, stride, padding, order, channels):
 
 
 def _overwrites(title: str, advice: str, order: str, channels: str) -> None:
-    @mistake(SPACE, title, advice, "overlaps", costly=True)
+    @mistake(SPACE, title, advice, "transposed-overlaps", costly=True)
     def _(op, x, weight, bias=None, stride=1, padding=0):
         return _overwritten(op, x, weight, bias, stride, padding, order, channels)
 
@@ -185,7 +185,7 @@ for _order in ("rows", "kernel", "columns"):
 _overwrites("only the first of overlapping copies is kept", ADD_UP, "reversed rows", "summed")
 
 
-@mistake(SPACE, "overlapping copies are averaged", ADD_UP, "overlaps")
+@mistake(SPACE, "overlapping copies are averaged", ADD_UP, "transposed-overlaps")
 def _averaged(op, x, weight, bias=None, stride=1, padding=0):
     y = op(x, weight, bias=None, stride=stride, padding=padding)
     y = y / _copies_meeting(x, weight, stride, padding).clamp(min=1)
@@ -200,7 +200,7 @@ def _copies_meeting(x: Tensor, weight: Tensor, stride: int, padding: int) -> Ten
 def _crops(title: str, change: Callable[[Tensor, int, int], Tensor]) -> None:
     """A wrong crop: `change(y, padding, stride)` of the uncropped output."""
 
-    @mistake(SPACE, title, CROPS, "padding")
+    @mistake(SPACE, title, CROPS, "transposed-padding")
     def _(op, x, weight, bias=None, stride=1, padding=0):
         return change(op(x, weight, bias=bias, stride=stride, padding=0), padding, stride)
 
@@ -238,58 +238,58 @@ def _trim(y: Tensor, amount: int) -> Tensor:
     return y[..., amount : max(amount, y.shape[-2] - amount), amount : max(amount, y.shape[-1] - amount)]
 
 
-@mistake(SPACE, "padding surrounds the input with zeros, as in a convolution", CROPS, "padding")
+@mistake(SPACE, "padding surrounds the input with zeros, as in a convolution", CROPS, "transposed-padding")
 def _padded_input(op, x, weight, bias=None, stride=1, padding=0):
     return op(F.pad(x, (padding,) * 4), weight, bias=bias, stride=stride, padding=0)
 
 
-@mistake(SPACE, "padding crops the input instead of the output", CROPS, "padding")
+@mistake(SPACE, "padding crops the input instead of the output", CROPS, "transposed-padding")
 def _cropped_input(op, x, weight, bias=None, stride=1, padding=0):
     return op(_trim(x, padding), weight, bias=bias, stride=stride, padding=0)
 
 
-@mistake(SPACE, "stride is ignored", STRIDE, "stride")
+@mistake(SPACE, "stride is ignored", STRIDE, "transposed-stride")
 def _no_stride(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight, bias=bias, stride=1, padding=padding)
 
 
-@mistake(SPACE, "stride skips elements of the input", STRIDE, "stride")
+@mistake(SPACE, "stride skips elements of the input", STRIDE, "transposed-stride")
 def _stride_in_input(op, x, weight, bias=None, stride=1, padding=0):
     return op(x[..., ::stride, ::stride], weight, bias=bias, stride=1, padding=padding)
 
 
-@mistake(SPACE, "stride skips elements of the output", STRIDE, "stride")
+@mistake(SPACE, "stride skips elements of the output", STRIDE, "transposed-stride")
 def _stride_skips_output(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight, bias=bias, stride=1, padding=padding)[..., ::stride, ::stride]
 
 
-@mistake(SPACE, "stride moves the kernel along rows, but not down columns", STRIDE, "stride")
+@mistake(SPACE, "stride moves the kernel along rows, but not down columns", STRIDE, "transposed-stride")
 def _stride_along_rows(op, x, weight, bias=None, stride=1, padding=0):
     return F.conv_transpose2d(x, weight, bias, stride=(1, stride), padding=padding)
 
 
-@mistake(SPACE, "stride moves the kernel down columns, but not along rows", STRIDE, "stride")
+@mistake(SPACE, "stride moves the kernel down columns, but not along rows", STRIDE, "transposed-stride")
 def _stride_down_columns(op, x, weight, bias=None, stride=1, padding=0):
     return F.conv_transpose2d(x, weight, bias, stride=(stride, 1), padding=padding)
 
 
-@mistake(SPACE, "stride is fixed at 2, whatever is asked for", STRIDE, "stride")
+@mistake(SPACE, "stride is fixed at 2, whatever is asked for", STRIDE, "transposed-stride")
 def _stride_two(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight, bias=bias, stride=2, padding=padding)
 
 
-@mistake(SPACE, "s zeros are inserted between neighbours instead of s - 1", ZEROS, "five-views")
+@mistake(SPACE, "s zeros are inserted between neighbours instead of s - 1", ZEROS, "transposed-five-views")
 def _too_many_zeros(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight, bias=bias, stride=stride + 1, padding=padding)
 
 
-@mistake(SPACE, "zeros are inserted after the last element too", ZEROS, "five-views")
+@mistake(SPACE, "zeros are inserted after the last element too", ZEROS, "transposed-five-views")
 def _zeros_at_end(op, x, weight, bias=None, stride=1, padding=0):
     y = F.pad(op(x, weight, bias=None, stride=stride), (0, stride - 1, 0, stride - 1))
     return _trim(y if bias is None else y + bias.reshape(1, -1, 1, 1), padding)
 
 
-@mistake(SPACE, "each element is repeated instead of being spread by zeros", ZEROS, "five-views")
+@mistake(SPACE, "each element is repeated instead of being spread by zeros", ZEROS, "transposed-five-views")
 def _repeated(op, x, weight, bias=None, stride=1, padding=0):
     x = x.repeat_interleave(stride, -1).repeat_interleave(stride, -2)
     return op(x, weight, bias=bias, stride=1, padding=padding)
@@ -301,62 +301,70 @@ def _repeated(op, x, weight, bias=None, stride=1, padding=0):
     "A convolution gathers: each output is a weighted sum of a window of the input. Its transpose "
     "scatters: each "
     "input element writes a weighted copy of the kernel into the output.",
-    "five-views",
+    "transposed-five-views",
 )
 def _convolution(op, x, weight, bias=None, stride=1, padding=0):
+    room = [n + 2 * padding - k for n, k in zip(x.shape[2:], weight.shape[2:], strict=True)]
+    if min(room) < 0:  # PyTorch refuses; a student's loops just do not run
+        return x.new_zeros(len(x), weight.shape[1], *(max(0, size // stride + 1) for size in room))
     return F.conv2d(x, weight.transpose(0, 1), bias, stride=stride, padding=padding)
 
 
-@mistake(SPACE, "the rows and columns of the kernel are swapped", COPY, "overlaps")
+@mistake(SPACE, "the rows and columns of the kernel are swapped", COPY, "transposed-overlaps")
 def _kernel_swapped(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight.mT, bias=bias, stride=stride, padding=padding)
 
 
-@mistake(SPACE, "the kernel is mirrored left to right", COPY, "overlaps")
+@mistake(SPACE, "the kernel is mirrored left to right", COPY, "transposed-overlaps")
 def _mirrored(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight.flip(-1), bias=bias, stride=stride, padding=padding)
 
 
-@mistake(SPACE, "the kernel is mirrored top to bottom", COPY, "overlaps")
+@mistake(SPACE, "the kernel is mirrored top to bottom", COPY, "transposed-overlaps")
 def _upside_down(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight.flip(-2), bias=bias, stride=stride, padding=padding)
 
 
-@mistake(SPACE, "the kernel is turned by 90°", COPY, "overlaps")
+@mistake(SPACE, "the kernel is turned by 90°", COPY, "transposed-overlaps")
 def _turned(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight.rot90(1, (-2, -1)), bias=bias, stride=stride, padding=padding)
 
 
-@mistake(SPACE, "the rows and columns of the input are swapped", PLACE, "overlaps")
+@mistake(SPACE, "the rows and columns of the input are swapped", PLACE, "transposed-overlaps")
 def _input_swapped(op, x, weight, bias=None, stride=1, padding=0):
     return op(x.mT, weight, bias=bias, stride=stride, padding=padding)
 
 
-@mistake(SPACE, "the rows and columns of the output are swapped", PLACE, "overlaps")
+@mistake(SPACE, "the rows and columns of the output are swapped", PLACE, "transposed-overlaps")
 def _output_swapped(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight, bias=bias, stride=stride, padding=padding).mT
 
 
-@mistake(SPACE, "the output is one row and one column too small", WIDTH, "output-size")
+@mistake(SPACE, "the output is one row and one column too small", WIDTH, "transposed-output-size")
 def _too_small(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight, bias=bias, stride=stride, padding=padding)[..., :-1, :-1]
 
 
-@mistake(SPACE, "the output is one row and one column too large", WIDTH, "output-size")
+@mistake(SPACE, "the output is one row and one column too large", WIDTH, "transposed-output-size")
 def _too_large(op, x, weight, bias=None, stride=1, padding=0):
     y = F.pad(op(x, weight, bias=None, stride=stride, padding=padding), (0, 1, 0, 1))
     return y if bias is None else y + bias.reshape(1, -1, 1, 1)
 
 
 @mistake(
-    SPACE, "there are n steps between n copies: the output is one stride too large", STEPS, "output-size"
+    SPACE,
+    "there are n steps between n copies: the output is one stride too large",
+    STEPS,
+    "transposed-output-size",
 )
 def _a_step_too_large(op, x, weight, bias=None, stride=1, padding=0):
     y = F.pad(op(x, weight, bias=None, stride=stride), (0, stride, 0, stride))
     return _trim(y if bias is None else y + bias.reshape(1, -1, 1, 1), padding)
 
 
-@mistake(SPACE, "the output is n · stride wide and what reaches beyond is lost", WIDTH, "output-size")
+@mistake(
+    SPACE, "the output is n · stride wide and what reaches beyond is lost", WIDTH, "transposed-output-size"
+)
 def _lost_beyond(op, x, weight, bias=None, stride=1, padding=0):
     height, width = (stride * size for size in x.shape[-2:])
     y = op(x, weight, bias=None, stride=stride)
@@ -364,7 +372,9 @@ def _lost_beyond(op, x, weight, bias=None, stride=1, padding=0):
     return _trim(y if bias is None else y + bias.reshape(1, -1, 1, 1), padding)
 
 
-@mistake(SPACE, "the kernel is centred on its position instead of starting there", PLACE, "overlaps")
+@mistake(
+    SPACE, "the kernel is centred on its position instead of starting there", PLACE, "transposed-overlaps"
+)
 def _centred(op, x, weight, bias=None, stride=1, padding=0):
     y = op(x, weight, bias=None, stride=stride)
     up, left = (size // 2 for size in weight.shape[-2:])
@@ -372,43 +382,47 @@ def _centred(op, x, weight, bias=None, stride=1, padding=0):
     return y if bias is None else y + bias.reshape(1, -1, 1, 1)
 
 
-@mistake(SPACE, "only as much of the output is kept as the input is large", WIDTH, "output-size")
+@mistake(SPACE, "only as much of the output is kept as the input is large", WIDTH, "transposed-output-size")
 def _as_large_as_input(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight, bias=bias, stride=stride, padding=padding)[..., : x.shape[-2], : x.shape[-1]]
 
 
-@mistake(SPACE, "only the middle of the output is kept, as large as the input", WIDTH, "output-size")
+@mistake(
+    SPACE, "only the middle of the output is kept, as large as the input", WIDTH, "transposed-output-size"
+)
 def _middle(op, x, weight, bias=None, stride=1, padding=0):
     y = op(x, weight, bias=bias, stride=stride, padding=padding)
     top, left = (max(0, (a - b) // 2) for a, b in zip(y.shape[-2:], x.shape[-2:], strict=True))
     return y[..., top : top + x.shape[-2], left : left + x.shape[-1]]
 
 
-@mistake(SPACE, "the last row and the last column of the input are left out", PLACE, "overlaps")
+@mistake(SPACE, "the last row and the last column of the input are left out", PLACE, "transposed-overlaps")
 def _without_last(op, x, weight, bias=None, stride=1, padding=0):
     kept = torch.zeros_like(x)
     kept[..., :-1, :-1] = x[..., :-1, :-1]
     return op(kept, weight, bias=bias, stride=stride, padding=padding)
 
 
-@mistake(SPACE, "the last row and the last column of the kernel are left out", COPY, "overlaps")
+@mistake(SPACE, "the last row and the last column of the kernel are left out", COPY, "transposed-overlaps")
 def _kernel_without_last(op, x, weight, bias=None, stride=1, padding=0):
     kept = torch.zeros_like(weight)
     kept[..., :-1, :-1] = weight[..., :-1, :-1]
     return op(x, kept, bias=bias, stride=stride, padding=padding)
 
 
-@mistake(SPACE, "the kernel is copied without being multiplied by the input element", COPY, "overlaps")
+@mistake(
+    SPACE, "the kernel is copied without being multiplied by the input element", COPY, "transposed-overlaps"
+)
 def _unweighted(op, x, weight, bias=None, stride=1, padding=0):
     return op(torch.ones_like(x), weight, bias=bias, stride=stride, padding=padding)
 
 
-@mistake(SPACE, "the input element is spread without the kernel's weights", COPY, "overlaps")
+@mistake(SPACE, "the input element is spread without the kernel's weights", COPY, "transposed-overlaps")
 def _kernel_of_ones(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, torch.ones_like(weight), bias=bias, stride=stride, padding=padding)
 
 
-@mistake(SPACE, "nothing is written: the output is zero everywhere", COPY, "overlaps")
+@mistake(SPACE, "nothing is written: the output is zero everywhere", COPY, "transposed-overlaps")
 def _zero(op, x, weight, bias=None, stride=1, padding=0):
     return torch.zeros_like(op(x, weight, bias=bias, stride=stride, padding=padding))
 
@@ -419,89 +433,108 @@ CHANNEL: list[Misunderstanding] = []
 
 
 @mistake(
-    CHANNEL, "the weight's channel axes are taken as (C_out, C_in), as in a convolution", CHANNELS, "channels"
+    CHANNEL,
+    "the weight's channel axes are taken as (C_out, C_in), as in a convolution",
+    CHANNELS,
+    "transposed-channels",
 )
 def _channels_swapped(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight.transpose(0, 1), bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "the weight's channel axes are reshaped instead of being transposed", CHANNELS, "channels")
+@mistake(
+    CHANNEL,
+    "the weight's channel axes are reshaped instead of being transposed",
+    CHANNELS,
+    "transposed-channels",
+)
 def _channels_reshaped(op, x, weight, bias=None, stride=1, padding=0):
     inputs, outputs = weight.shape[:2]
     weight = weight.reshape(outputs, inputs, *weight.shape[2:]).transpose(0, 1)
     return op(x, weight, bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "only the first input channel counts", CHANNELS, "channels")
+@mistake(CHANNEL, "only the first input channel counts", CHANNELS, "transposed-channels")
 def _first_channel(op, x, weight, bias=None, stride=1, padding=0):
     return op(x[:, :1], weight[:1], bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "input channels overwrite each other: only the last one counts", CHANNELS, "channels")
+@mistake(
+    CHANNEL, "input channels overwrite each other: only the last one counts", CHANNELS, "transposed-channels"
+)
 def _last_channel(op, x, weight, bias=None, stride=1, padding=0):
     return op(x[:, -1:], weight[-1:], bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "input channels are averaged instead of being summed", CHANNELS, "channels")
+@mistake(CHANNEL, "input channels are averaged instead of being summed", CHANNELS, "transposed-channels")
 def _channels_averaged(op, x, weight, bias=None, stride=1, padding=0):
     return op(x / x.shape[1], weight, bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "input channels are summed before each meets its own kernel", CHANNELS, "channels")
+@mistake(
+    CHANNEL, "input channels are summed before each meets its own kernel", CHANNELS, "transposed-channels"
+)
 def _channels_summed_first(op, x, weight, bias=None, stride=1, padding=0):
     return op(x.sum(1, keepdim=True), weight[:1], bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "every input channel uses the kernel of the first", CHANNELS, "channels")
+@mistake(CHANNEL, "every input channel uses the kernel of the first", CHANNELS, "transposed-channels")
 def _shared_kernel(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight[:1].expand_as(weight), bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "every output channel uses the kernels of the first", CHANNELS, "channels")
+@mistake(CHANNEL, "every output channel uses the kernels of the first", CHANNELS, "transposed-channels")
 def _first_output(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight[:, :1].expand_as(weight), bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "every output channel uses the kernels of the last", CHANNELS, "channels")
+@mistake(CHANNEL, "every output channel uses the kernels of the last", CHANNELS, "transposed-channels")
 def _last_output(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight[:, -1:].expand_as(weight), bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "all output channels are summed into one", CHANNELS, "channels")
+@mistake(CHANNEL, "all output channels are summed into one", CHANNELS, "transposed-channels")
 def _outputs_summed(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight, bias=bias, stride=stride, padding=padding).sum(1, keepdim=True)
 
 
-@mistake(CHANNEL, "channel c of the output uses channel c of the input alone", CHANNELS, "channels")
+@mistake(
+    CHANNEL, "channel c of the output uses channel c of the input alone", CHANNELS, "transposed-channels"
+)
 def _depthwise(op, x, weight, bias=None, stride=1, padding=0):
     eye = torch.eye(*weight.shape[:2], dtype=weight.dtype)[:, :, None, None]
     return op(x, weight * eye, bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "the images of the batch are added up", BATCH, "channels")
+@mistake(CHANNEL, "the images of the batch are added up", BATCH, "transposed-channels")
 def _batch_summed(op, x, weight, bias=None, stride=1, padding=0):
     return op(x.sum(0, keepdim=True), weight, bias=bias, stride=stride, padding=padding).repeat(
         len(x), 1, 1, 1
     )
 
 
-@mistake(CHANNEL, "every image of the batch gets the result of the first", BATCH, "channels")
+@mistake(CHANNEL, "every image of the batch gets the result of the first", BATCH, "transposed-channels")
 def _first_image(op, x, weight, bias=None, stride=1, padding=0):
     return op(x[:1].expand_as(x), weight, bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "every image of the batch gets the result of the last", BATCH, "channels")
+@mistake(CHANNEL, "every image of the batch gets the result of the last", BATCH, "transposed-channels")
 def _last_image(op, x, weight, bias=None, stride=1, padding=0):
     return op(x[-1:].expand_as(x), weight, bias=bias, stride=stride, padding=padding)
 
 
-@mistake(CHANNEL, "only the first image of the batch is worked on, the others stay zero", BATCH, "channels")
+@mistake(
+    CHANNEL,
+    "only the first image of the batch is worked on, the others stay zero",
+    BATCH,
+    "transposed-channels",
+)
 def _others_zero(op, x, weight, bias=None, stride=1, padding=0):
     y = op(x, weight, bias=bias, stride=stride, padding=padding)
     return torch.cat([y[:1], torch.zeros_like(y[1:])])
 
 
-@mistake(CHANNEL, "only the first image of the batch is returned", BATCH, "channels")
+@mistake(CHANNEL, "only the first image of the batch is returned", BATCH, "transposed-channels")
 def _one_image(op, x, weight, bias=None, stride=1, padding=0):
     return op(x[:1], weight, bias=bias, stride=stride, padding=padding)
 
@@ -509,7 +542,7 @@ def _one_image(op, x, weight, bias=None, stride=1, padding=0):
 def _biased(title: str, change: Callable[[Tensor, Tensor, Tensor, Tensor, int, int], Tensor]) -> None:
     """A wrong bias: `change(y, bias, x, weight, stride, padding)`, y without one, bias (1, C_out, 1, 1)."""
 
-    @mistake(CHANNEL, title, BIAS, "bias")
+    @mistake(CHANNEL, title, BIAS, "transposed-bias")
     def _(op, x, weight, bias=None, stride=1, padding=0):
         y = op(x, weight, bias=None, stride=stride, padding=padding)
         return y if bias is None else change(y, bias.reshape(1, -1, 1, 1), x, weight, stride, padding)
@@ -550,7 +583,7 @@ _biased(
 )
 
 
-@mistake(CHANNEL, "the bias is added to the input instead of the output", BIAS, "bias")
+@mistake(CHANNEL, "the bias is added to the input instead of the output", BIAS, "transposed-bias")
 def _bias_on_input(op, x, weight, bias=None, stride=1, padding=0):
     x = x if bias is None else x + bias.reshape(1, -1, 1, 1)
     return op(x, weight, bias=None, stride=stride, padding=padding)
@@ -579,7 +612,7 @@ def of_one_channel(bank: Iterable[Misunderstanding]) -> list[Misunderstanding]:
 AS_MATRIX: list[Misunderstanding] = []
 
 
-@mistake(AS_MATRIX, "the matrix is the transposed one", MATRIX, "matrix")
+@mistake(AS_MATRIX, "the matrix is the transposed one", MATRIX, "transposed-matrix")
 def _transposed(op, weight, height, width, stride=1, padding=0):
     return op(weight, height, width, stride=stride, padding=padding).T
 
@@ -588,38 +621,43 @@ def _transposed(op, weight, height, width, stride=1, padding=0):
     AS_MATRIX,
     "the kernel is flipped (turned by 180°)",
     "The convolution of deep learning does not flip its kernel.",
-    "matrix",
+    "transposed-matrix",
 )
 def _flipped_in_matrix(op, weight, height, width, stride=1, padding=0):
     return op(weight.flip(0, 1), height, width, stride=stride, padding=padding)
 
 
-@mistake(AS_MATRIX, "the rows and columns of the kernel are swapped", MATRIX, "matrix")
+@mistake(AS_MATRIX, "the rows and columns of the kernel are swapped", MATRIX, "transposed-matrix")
 def _kernel_swapped_in_matrix(op, weight, height, width, stride=1, padding=0):
     return op(weight.T, height, width, stride=stride, padding=padding)
 
 
-@mistake(AS_MATRIX, "height and width are swapped", FLATTEN, "matrix")
+@mistake(AS_MATRIX, "height and width are swapped", FLATTEN, "transposed-matrix")
 def _height_for_width(op, weight, height, width, stride=1, padding=0):
     return op(weight, width, height, stride=stride, padding=padding)
 
 
-@mistake(AS_MATRIX, "padding is ignored", UNPADDED, "matrix")
+@mistake(AS_MATRIX, "padding is ignored", UNPADDED, "transposed-matrix")
 def _padding_ignored(op, weight, height, width, stride=1, padding=0):
     return op(weight, height, width, stride=stride)
 
 
-@mistake(AS_MATRIX, "the matrix has columns for the padding too", UNPADDED, "matrix")
+@mistake(AS_MATRIX, "the matrix has columns for the padding too", UNPADDED, "transposed-matrix")
 def _padded_columns(op, weight, height, width, stride=1, padding=0):
     return op(weight, height + 2 * padding, width + 2 * padding, stride=stride)
 
 
-@mistake(AS_MATRIX, "the padding is cut from the image instead of being put around it", UNPADDED, "matrix")
+@mistake(
+    AS_MATRIX,
+    "the padding is cut from the image instead of being put around it",
+    UNPADDED,
+    "transposed-matrix",
+)
 def _padding_cut(op, weight, height, width, stride=1, padding=0):
     return op(weight, height - 2 * padding, width - 2 * padding, stride=stride)
 
 
-@mistake(AS_MATRIX, "the image is padded on one side only", UNPADDED, "matrix")
+@mistake(AS_MATRIX, "the image is padded on one side only", UNPADDED, "transposed-matrix")
 def _padded_once(op, weight, height, width, stride=1, padding=0):
     matrix = op(weight, height + padding, width + padding, stride=stride)
     return matrix.reshape(-1, height + padding, width + padding)[:, padding:, padding:].flatten(1)
@@ -629,14 +667,14 @@ def _padded_once(op, weight, height, width, stride=1, padding=0):
     AS_MATRIX,
     "stride is ignored",
     "With stride s the next row of the matrix moves the kernel s elements.",
-    "matrix",
+    "transposed-matrix",
 )
 def _stride_ignored(op, weight, height, width, stride=1, padding=0):
     return op(weight, height, width, stride=1, padding=padding)
 
 
 def _strided(vertical: bool, title: str) -> None:
-    @mistake(AS_MATRIX, title, "Stride moves the kernel in both directions.", "matrix")
+    @mistake(AS_MATRIX, title, "Stride moves the kernel in both directions.", "transposed-matrix")
     def _(op, weight, height, width, stride=1, padding=0):
         basis = torch.eye(height * width, dtype=weight.dtype).reshape(-1, 1, height, width)
         steps = (stride, 1) if vertical else (1, stride)
@@ -648,7 +686,7 @@ _strided(True, "stride moves the kernel down columns, but not along rows")
 
 
 def _by_columns(rows: bool, columns: bool, title: str) -> None:
-    @mistake(AS_MATRIX, title, FLATTEN, "matrix")
+    @mistake(AS_MATRIX, title, FLATTEN, "transposed-matrix")
     def _(op, weight, height, width, stride=1, padding=0):
         matrix = op(weight, height, width, stride=stride, padding=padding)
         down = _places(height, weight.shape[0], stride, padding)
@@ -667,7 +705,7 @@ _by_columns(True, False, "the output is flattened column by column")
 _by_columns(False, True, "the input is flattened column by column")
 
 
-@mistake(AS_MATRIX, "the kernel runs over the right edge into the next row", FLATTEN, "matrix")
+@mistake(AS_MATRIX, "the kernel runs over the right edge into the next row", FLATTEN, "transposed-matrix")
 def _runs_over(op, weight, height, width, stride=1, padding=0):
     spread = F.pad(weight, (0, width - weight.shape[1])).flatten()[: 1 - width + weight.shape[1] - 1 or None]
     basis = torch.eye(height * width, dtype=weight.dtype)[:, None]
@@ -679,7 +717,7 @@ def _starts(height: int, width: int, weight: Tensor, stride: int) -> list[int]:
     return [i * stride * width + j * stride for i in range(down) for j in range(along)]
 
 
-@mistake(AS_MATRIX, "the kernel's rows follow each other without a gap", FLATTEN, "matrix")
+@mistake(AS_MATRIX, "the kernel's rows follow each other without a gap", FLATTEN, "transposed-matrix")
 def _without_gaps(op, weight, height, width, stride=1, padding=0):
     matrix = torch.zeros(len(_starts(height, width, weight, stride)), height * width, dtype=weight.dtype)
     for row, start in enumerate(_starts(height, width, weight, stride)):
@@ -691,7 +729,7 @@ def _without_gaps(op, weight, height, width, stride=1, padding=0):
     AS_MATRIX,
     "the kernel moves by one element per row of the matrix, also at the end of an image row",
     FLATTEN,
-    "matrix",
+    "transposed-matrix",
 )
 def _one_by_one(op, weight, height, width, stride=1, padding=0):
     matrix = op(weight, height, width, stride=stride, padding=padding)
@@ -702,7 +740,7 @@ def _one_by_one(op, weight, height, width, stride=1, padding=0):
     AS_MATRIX,
     "the matrix is that of a transposed convolution with this kernel",
     "The matrix of the convolution goes from many elements to few; it is its transpose that goes back.",
-    "matrix",
+    "transposed-matrix",
 )
 def _of_transposed(op, weight, height, width, stride=1, padding=0):
     basis = torch.eye(height * width, dtype=weight.dtype).reshape(-1, 1, height, width)
@@ -713,10 +751,39 @@ def _of_transposed(op, weight, height, width, stride=1, padding=0):
     AS_MATRIX,
     "the kernel's weights are left out: there is a 1 for each element that is read",
     MATRIX,
-    "matrix",
+    "transposed-matrix",
 )
 def _ones_in_matrix(op, weight, height, width, stride=1, padding=0):
     return op(torch.ones_like(weight), height, width, stride=stride, padding=padding)
+
+
+def _left_out(title: str, first: int, last: int) -> None:
+    @mistake(AS_MATRIX, title, "Each output has its row: H_out · W_out of them.", "transposed-matrix")
+    def _(op, weight, height, width, stride=1, padding=0):
+        matrix = op(weight, height, width, stride=stride, padding=padding)
+        return matrix[first : len(matrix) - last]
+
+
+_left_out("the last row of the matrix is missing", 0, 1)
+_left_out("the first row of the matrix is missing", 1, 0)
+
+
+def _too_few(title: str, rows: int, columns: int) -> None:
+    @mistake(
+        AS_MATRIX,
+        title,
+        "Along one axis, the kernel has (size + 2 · padding - kernel) // stride + 1 places.",
+        "transposed-matrix",
+    )
+    def _(op, weight, height, width, stride=1, padding=0):
+        matrix = op(weight, height, width, stride=stride, padding=padding)
+        places = matrix.reshape(_places(height, weight.shape[0], stride, padding), -1, height * width)
+        return places[: len(places) - rows, : places.shape[1] - columns].flatten(0, 1)
+
+
+_too_few("the kernel's last place is left out along both axes", 1, 1)
+_too_few("the kernel's last place from top to bottom is left out", 1, 0)
+_too_few("the kernel's last place from left to right is left out", 0, 1)
 
 
 # --- The transposed convolution by the matrix -------------------------------------------------------------
@@ -730,7 +797,7 @@ BY_MATRIX: list[Misunderstanding] = []
     "A transposed convolution gives the size back, not the numbers: it multiplies by the transpose, "
     "which is not the "
     "inverse.",
-    "not-an-inverse",
+    "transposed-not-an-inverse",
 )
 def _inverted(op, x, weight, stride=1, padding=0):
     y = op(x, weight, stride=stride, padding=padding)
@@ -739,13 +806,13 @@ def _inverted(op, x, weight, stride=1, padding=0):
     return (torch.linalg.pinv(matrix) @ x.flatten()).reshape(y.shape)
 
 
-@mistake(BY_MATRIX, "the result is read column by column", FLATTEN, "matrix")
+@mistake(BY_MATRIX, "the result is read column by column", FLATTEN, "transposed-matrix")
 def _read_by_columns(op, x, weight, stride=1, padding=0):
     y = op(x, weight, stride=stride, padding=padding)
     return y.reshape(y.shape[1], y.shape[0]).T
 
 
-@mistake(BY_MATRIX, "height and width of the result are swapped", FLATTEN, "matrix")
+@mistake(BY_MATRIX, "height and width of the result are swapped", FLATTEN, "transposed-matrix")
 def _reshaped_wrongly(op, x, weight, stride=1, padding=0):
     y = op(x, weight, stride=stride, padding=padding)
     return y.reshape(y.shape[1], y.shape[0])
@@ -755,7 +822,7 @@ def _reshaped_wrongly(op, x, weight, stride=1, padding=0):
     BY_MATRIX,
     "the result is left flat",
     "The last step gives the flat result its rows and columns back.",
-    "matrix",
+    "transposed-matrix",
 )
 def _left_flat(op, x, weight, stride=1, padding=0):
     return op(x, weight, stride=stride, padding=padding).flatten()
@@ -775,7 +842,7 @@ def _tent(op: Operator, factor: int) -> Tensor:
 def _bilinear(title: str, change: Callable[[Tensor, Tensor, int], Tensor], advice: str = TENT) -> None:
     """A wrong kernel, `change(right, tent, factor)`; the tent is the right kernel along one axis."""
 
-    @mistake(BILINEAR, title, advice, "bilinear")
+    @mistake(BILINEAR, title, advice, "transposed-bilinear")
     def _(op, factor):
         return change(op(factor), _tent(op, factor), factor)
 

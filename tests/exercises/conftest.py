@@ -1,0 +1,9 @@
+"""Set-up for the tests of problem sets."""
+
+import pytest
+import torch
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than a few seconds (nbgrader, banks of answers)")
+    torch.set_num_threads(1)  # the cases are small: threads would only wait for each other
