@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from .case import Case, Random
-from .compare import Difference, difference
+from .compare import Difference, comparable, difference, same
 from .misunderstanding import Misunderstanding, explain
 from .observe import Observation, observe
 from .report import CheckFailed, as_code, link, paragraph, side_by_side
@@ -180,8 +180,8 @@ def _always_the_same(seen: Sequence[tuple[Case, Observation, Observation]]) -> b
     values = [one.value for _, one, _ in seen]
     if len(values) < 3 or any(value is None for value in values):
         return False
-    if all(isinstance(value, torch.Tensor) for value in values):
-        return all(value.shape == values[0].shape and torch.equal(value, values[0]) for value in values)
+    if all(comparable(value) and isinstance(value, torch.Tensor) for value in values):
+        return all(same(value, values[0]) for value in values)
     return all(isinstance(value, int) and value == values[0] for value in values)
 
 
