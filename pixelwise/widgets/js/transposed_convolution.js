@@ -240,7 +240,8 @@ function render({ model, el }) {
       channelRows[c].hidden = c >= s.x.length;
       if (c >= s.x.length) return;
       table.resize(s.height, s.width);
-      table.caption(s.x.length > 1 ? `input x[${c}]` : `input x · ${s.height} × ${s.width}`);
+      // a small input has no room for its size above it
+      table.caption(`input x${s.x.length > 1 ? `[${c}]` : s.width > 3 ? ` · ${s.height} × ${s.width}` : ""}`);
       s.x[c].forEach((row, i) => row.forEach((value, j) => {
         const reaches = term.some((t) => t.i === i && t.j === j);
         table.show(i, j, {
@@ -262,7 +263,7 @@ function render({ model, el }) {
         kernels[c][o].resize(s.kH, s.kW);
         weighted[c][o].resize(s.kH, s.kW);
         kernels[c][o].caption(which ? `w${which}` : "kernel w");
-        weighted[c][o].caption(factor === null ? "weighted" : `${formatNumber(factor)} × w${which}`);
+        weighted[c][o].caption(factor === null ? "weighted" : `${formatNumber(factor)} × w`);
         for (let u = 0; u < s.kH; u++)
           for (let v = 0; v < s.kW; v++) {
             const used = term.some((t) => t.c === c && t.o === o && t.u === u && t.v === v);
