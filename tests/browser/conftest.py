@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,8 +66,9 @@ def browser() -> Iterator[Browser]:
 def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     """`visit(address, **options of a browser context)` opens a page and waits until its widgets live.
 
-    `prepare` gets the page before it loads; `live=False` does not wait. Requests that leave this computer
-    are aborted, and the test fails if there was one, or any error on the page.
+    `prepare` gets the page before it loads; `live=False` does not wait, and `arrive` says what is waited for.
+    Requests that leave this computer are aborted, and the test fails if there was one, or any error on the
+    page: with `ours`, any error whose text or stack matches it.
     """
     contexts, problems = [], []
 
@@ -77,12 +78,17 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         prepare: Callable[[Page], Any] | None = None,
         live: bool = True,
         arrive: str = "load",
+        ours: str = "",
         **options: Any,
     ) -> Page:
         context = browser.new_context(**{"permissions": ["clipboard-read", "clipboard-write"]} | options)
         contexts.append(context)
 
-        def guard(route):
+        def report(problem: str) -> None:
+            if re.search(ours, problem):
+                problems.append(problem)
+
+        def guard(route: Route) -> None:
             if re.match(r"(file|data|blob):|https?://(127\.0\.0\.1|localhost)[:/]", route.request.url):
                 route.continue_()
             else:
@@ -92,11 +98,8 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         context.route("**/*", guard)
         page = context.new_page()
         page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
-        page.on(
-            "console",
-            lambda m: problems.append(f"console: {m.text} {m.location}") if m.type == "error" else None,
-        )
+        page.on("pageerror", lambda error: report(f"page error: {error.message}\n{error.stack}"))
+        page.on("console", lambda m: report(f"console: {m.text} {m.location}") if m.type == "error" else None)
         if prepare:
             prepare(page)
         page.goto(address, wait_until=arrive)
