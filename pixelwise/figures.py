@@ -44,6 +44,13 @@ _LOOK = {
     "text.color": TEXT,
     "text.parse_math": False,
 }
+#: The book's theme puts a light ground behind HTML in its dark mode. These figures need none.
+_PAGE_STYLE = (
+    ".text_html:has(> .pw-figure) {background: none !important; color: inherit !important} "
+    ".text_html:has(> .pw-figure) {padding: 0 !important} "
+    ".pw-figure {margin: 0.5rem 0} "
+    ".pw-figure figcaption {font: inherit; font-size: 0.9em; color: inherit; text-align: left}"
+)
 #: The strongest shade of a number's cell, as in the widgets: text on it stays readable.
 _DEEPEST = 0.48
 
@@ -58,22 +65,22 @@ class Picture:
 
     def _repr_html_(self) -> str:
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
-        return f'<figure class="pw-figure" style="margin: 0">{self.svg}{caption}</figure>'
+        return f'<style>{_PAGE_STYLE}</style><figure class="pw-figure">{self.svg}{caption}</figure>'
 
     def __repr__(self) -> str:
         return f"Figure: {self.alt}"
 
 
-def canvas(width: float, height: float, columns: int = 1, **settings: Any) -> tuple[Figure, Any]:
-    """A figure of `width` × `height` inches and its axes, in a row, without frame, ticks or ground.
+def canvas(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
+    """A figure of at most `width` × `height` inches and its axes (several: an array), without frame or ticks.
 
-    What is drawn on one axes has square cells, rows counted downwards. More than one: an array of axes.
+    Cells drawn on the axes are square, rows are counted downwards.
     """
     with mpl.rc_context(_LOOK):
         figure = Figure(figsize=(width, height), layout="constrained")
         figure.patch.set_alpha(0)
-        axes = figure.subplots(1, columns, **settings)
-        for ax in np.atleast_1d(axes):
+        axes = figure.subplots(rows, columns)
+        for ax in figure.axes:
             ax.set_axis_off()
             ax.set_aspect("equal")
             ax.invert_yaxis()
@@ -142,11 +149,11 @@ def show(figure: Figure, alt: str, caption: str = "") -> Picture:
         raise ValueError("a figure needs alternative text: say in words what one sees")
     with mpl.rc_context(_LOOK):
         file = io.StringIO()
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    return Picture(_for_the_page(file.getvalue(), alt, figure.get_figwidth()), alt, caption)
+        figure.savefig(file, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+    return Picture(_for_the_page(file.getvalue(), alt), alt, caption)
 
 
-def _for_the_page(svg: str, alt: str, inches: float) -> str:
+def _for_the_page(svg: str, alt: str) -> str:
     """Matplotlib's file as an element of the page: its colours variables, its names its own."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.DOTALL)
@@ -159,10 +166,10 @@ def _for_the_page(svg: str, alt: str, inches: float) -> str:
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", svg))
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{mark}-{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{mark}-", svg)
-    (view,) = re.findall(r'viewBox="[^"]+"', svg)
+    ((view, points),) = re.findall(r'(viewBox="0 0 ([\d.]+) [\d.]+")', svg)
     head = (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'{view} role="img" aria-label="{html.escape(alt)}" stroke-linejoin="round" '
-        f'style="width: {96 * inches:.0f}px; max-width: 100%; height: auto">'
+        f'style="width: {float(points) * 4 / 3:.0f}px; max-width: 100%; height: auto">'
     )
     return re.sub(r"\s*\n\s*", " ", head + svg[svg.index(">") + 1 :]).strip()
