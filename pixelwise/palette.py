@@ -22,7 +22,7 @@ NEGATIVE = ("#6a5acd", "#8d80ea")
 
 #: Ground and text of the page, as the book's theme sets them.
 GROUND = ("#ffffff", "#121212")
-TEXT = ("#1c2126", "#e4e6e9")
+TEXT = ("#222832", "#ced6dd")
 
 
 def css_variables() -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from pixelwise import palette
 
 from .conftest import ROOT, Stepper, on_http_and_file
 
@@ -19,6 +22,12 @@ def violations(page: Page, within: str = ".pw-widget") -> list[str]:
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("(within) => axe.run(within).then((result) => result.violations)", within)
     return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
+
+
+def colour_of(css: str) -> str:
+    """`rgb(255, 255, 255)` or `color(srgb 1 1 1)` as `#ffffff`."""
+    parts = [float(part) for part in re.findall(r"[\d.]+", css)[:3]]
+    return "#" + "".join(f"{round(part * 255 if css.startswith('color') else part):02x}" for part in parts)
 
 
 # ---- seen and heard -------------------------------------------------------------------------------------
@@ -40,6 +49,17 @@ def test_axe_finds_nothing_in_the_widgets(visit, small_site, scheme):
     guess.press("Enter")
     expect(page.locator(".pw-verdict-wrong")).to_be_visible()
     assert violations(page) == []
+    # axe passes over text on stripes; tests/widgets/test_palette.py counts on the ground behind it
+    quiet = page.locator(".pw-cropped, .pw-untouched").evaluate_all(
+        "cells => [...new Set(cells.map((td) => getComputedStyle(td).backgroundColor))]"
+    )
+    ground, text = (
+        page.locator("#plain .pw-widget").evaluate(f"widget => getComputedStyle(widget).{name}")
+        for name in ("backgroundColor", "color")
+    )
+    assert [colour_of(quiet_ground) for quiet_ground in quiet] == [colour_of(ground)]
+    column = ["light", "dark"].index(scheme)
+    assert (colour_of(ground), colour_of(text)) == (palette.GROUND[column], palette.TEXT[column])
 
 
 def test_each_step_is_spoken_but_not_while_playing(stepper):
