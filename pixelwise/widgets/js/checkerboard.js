@@ -52,7 +52,7 @@ const inPlane = (numbers) => numbers.flatMap((a) => numbers.map((b) => a * b));
 function verdict(s) {
   const { counts, sums } = s.phases;
   const sizes = [vermilion(`Kernel size ${s.size}`), s.size < s.stride ? ` is smaller than stride ${s.stride}: ` : s.divisible ? ` is divisible by stride ${s.stride}: ` : ` is not divisible by stride ${s.stride}: `];
-  const products = [green(s.evenCounts ? "every output cell" : "output cells"), s.evenCounts ? " receives " : " receive ", `${listed(counts)} ${s.evenCounts && counts[0] === 1 ? "product" : "products"} (${listed(inPlane(counts))} in 2-D)`];
+  const products = [green(s.evenCounts ? "every output cell" : "output cells"), s.evenCounts ? " receives " : " receive ", `${listed(counts)} ${s.evenCounts && counts[0] === 1 ? "product" : "products"} (${listed(inPlane(counts))} in 2‑D)`];
   if (s.weights === "uniform") return [...sizes, ...products, s.evenCounts ? "." : ". That is the checkerboard."];
   const weights = s.even ? `every sum of weights is ${formatNumber(sums[0])}: no checkerboard.` : `the weights they bring add up to ${listed(sums)}: a checkerboard.`;
   return [...sizes, ...products, s.evenCounts === s.even ? ", and " : ", but ", weights];
@@ -63,7 +63,7 @@ function cellSentence(s) {
   const products = (position) => s.profile.flatMap((w, u) => {
     const i = (position - u) / s.stride;
     return Number.isInteger(i) && i >= 0 && i < s.samples ? [{ i, u, w }] : [];
-  });
+  }).reverse();
   const [kind, a, b] = s.focus;
   if (kind === "line") {
     const terms = products(a);
@@ -82,13 +82,14 @@ function cellSentence(s) {
 }
 
 /** The PyTorch lines for the two pictures: x is (1, 1, n, n), w sums to 1. */
-function codeLines(s) {
-  const list = s.profile.map((w) => String(Math.round(w * 1e4) / 1e4)).join(", ");
-  const row = s.weights === "uniform" ? `torch.ones(${s.size})` : `torch.tensor([${list}])`;
+export function pytorchLines({ profile, stride }) {
+  const list = profile.map((w) => String(Math.round(w * 1e4) / 1e4)).join(", ");
+  const row = profile.every((w) => w === 1) ? `torch.ones(${profile.length})` : `torch.tensor([${list}])`;
   return [
-    `v = ${row}; w = torch.outer(v, v)[None, None] / v.sum()**2`,
-    `F.conv_transpose2d(x, w * ${s.stride}**2, stride=${s.stride})`,
-    `F.conv2d(F.interpolate(x, scale_factor=${s.stride}), w, padding="same")`,
+    `v = ${row}`,
+    "w = torch.outer(v, v)[None, None] / v.sum()**2",
+    `F.conv_transpose2d(x, w * ${stride}**2, stride=${stride})`,
+    `F.conv2d(F.interpolate(x, scale_factor=${stride}), w, padding="same")`,
   ].join("\n");
 }
 
@@ -235,7 +236,7 @@ function render({ model, el }) {
     enlarge.update(s.enlarge);
     colouredText(says, verdict(s));
     colouredText(pointed, s.focus ? cellSentence(s) : ["Point at a cell to see where it comes from."]);
-    code.update(codeLines(s));
+    code.update(pytorchLines(s));
     drawPictures(s);
     root.dataset.even = s.even;
   }

@@ -136,15 +136,16 @@ function captions(s) {
   };
 }
 
-const options = (s) => [["stride", s.stride, 1], ["padding", s.padding, 0]].filter(([, value, usual]) => value !== usual).map(([name, value]) => `, ${name}=${value}`).join("");
-
 /** The lines of PyTorch that compute the same, one a view. */
-const codeLines = (s) => ({
-  gather: "F.conv2d(inserted, w.flip(-1, -2))",
-  matrix: `(M.T @ x.flatten()).reshape(${s.rows}, ${s.columns})`,
-  gradient: `out = F.conv2d(image, w${options(s)})\ntorch.autograd.grad(out, image, x)`,
-  call: `F.conv_transpose2d(x, w${options(s)})`,
-});
+export function pytorchLines({ stride, padding, rows, columns }) {
+  const options = (stride > 1 ? `, stride=${stride}` : "") + (padding > 0 ? `, padding=${padding}` : "");
+  return {
+    gather: "F.conv2d(inserted, w.flip(-1, -2))",
+    matrix: `(M.T @ x.flatten()).reshape(${rows}, ${columns})`,
+    gradient: `out = F.conv2d(image, w${options})\ntorch.autograd.grad(out, image, x)`,
+    call: `F.conv_transpose2d(x, w${options})`,
+  };
+}
 
 // ---- the matrix -----------------------------------------------------------------------------------------
 
@@ -215,11 +216,9 @@ function matrixPicture({ onPoint, onPick }) {
       ...Array.from({ length: rows + 1 }, (_, r) => `M0 ${r * cellHeight}h${width}`),
       ...Array.from({ length: columns + 1 }, (_, c) => `M${c * cellWidth} 0v${height}`),
     ].join("");
-    bands = {
-      row: drawn("rect", { class: "pw-band pw-band-output", x: 0, width: width + side, height: cellHeight }),
-      column: drawn("rect", { class: "pw-band pw-band-input", y: -header, width: cellWidth, height: height + header }),
-      cell: drawn("rect", { class: "pw-band pw-band-entry", width: cellWidth, height: cellHeight }),
-    };
+    // Boxes over the drawing rather than in it: moving them leaves the drawing's layout alone.
+    const band = (role, w, h0) => h("div", { class: `pw-band pw-band-${role}`, style: `width: ${w + 2}px; height: ${h0 + 2}px` });
+    bands = { column: band("input", cellWidth, height + header), row: band("output", width + side, cellHeight), cell: band("entry", cellWidth, cellHeight) };
     const xs = s.x.flat().map((value, c) => number(value, (c + 0.5) * cellWidth, -header / 2));
     const ys = s.matrix.map((_, r) => {
       const value = s.canvas[s.outputAt(r)[0]][s.outputAt(r)[1]];
@@ -236,9 +235,8 @@ function matrixPicture({ onPoint, onPick }) {
       "svg", { width: width + side + 2, height: height + header + 2, "aria-hidden": "true" },
       drawn("g", { transform: `translate(1 ${header + 1})` },
         drawn("path", { class: "pw-lines", d: lines }), ...entries.map((entry) => entry.group),
-        drawn("g", { class: "pw-xs" }, ...xs), drawn("g", { class: "pw-ys" }, ...ys),
-        bands.column, bands.row, bands.cell),
-    ));
+        drawn("g", { class: "pw-xs" }, ...xs), drawn("g", { class: "pw-ys" }, ...ys)),
+    ), ...Object.values(bands));
     setAttribute(picture, "aria-label", `The matrix M transposed, ${rows} rows and ${columns} columns. Arrow keys move over its entries.`);
   }
 
@@ -248,16 +246,16 @@ function matrixPicture({ onPoint, onPick }) {
       const key = JSON.stringify([s.x, s.kernel, s.stride, s.padding]);
       if (key !== shownKey) draw(s);
       shownKey = key;
-      const { cellWidth, cellHeight } = geometry;
+      const { cellWidth, cellHeight, header } = geometry;
       const row = s.output && !s.isCropped(...s.output) ? (s.output[0] - s.padding) * s.columns + s.output[1] - s.padding : null;
       const column = s.source ? s.source[0] * s.width + s.source[1] : null;
-      const place = (band, shown, attributes) => {
-        setAttribute(band, "visibility", shown ? "visible" : "hidden");
-        for (const [name, value] of Object.entries(attributes)) setAttribute(band, name, value);
+      const place = (band, shown, x, y) => {
+        band.style.visibility = shown ? "visible" : "hidden";
+        if (shown) band.style.transform = `translate(${x}px, ${y}px)`;
       };
-      place(bands.row, row !== null, { y: (row ?? 0) * cellHeight });
-      place(bands.column, column !== null, { x: (column ?? 0) * cellWidth });
-      place(bands.cell, row !== null && column !== null, { x: (column ?? 0) * cellWidth, y: (row ?? 0) * cellHeight });
+      place(bands.row, row !== null, 0, header + row * cellHeight);
+      place(bands.column, column !== null, column * cellWidth, 0);
+      place(bands.cell, row !== null && column !== null, column * cellWidth, header + row * cellHeight);
       for (const entry of entries) {
         const chosen = (row === null || entry.r === row) && (column === null || entry.c === column) && (!s.weight || same(s.weight, [entry.u, entry.v]));
         const shown = `${weightClass(entry.u, entry.v)}${s.focus[0] === "inserted" || chosen ? "" : " pw-faded"}`;
@@ -324,6 +322,8 @@ function render({ model, el }) {
 
   root.append(
     h("div", { class: "pw-bar" }, steps.element, share),
+    // above the views, which a setting makes taller: it would not stay under the pointer below them
+    h("div", { class: "pw-bar pw-above" }, stride.element, padding.element, reset.element),
     says,
     h("div", { class: "pw-views" },
       h("div", { class: "pw-views-left" },
@@ -335,7 +335,6 @@ function render({ model, el }) {
     h("div", { class: "pw-views" },
       view(4, "Gradient of a convolution", says4, code4.element),
       view(5, "The PyTorch call", says5, code5.element)),
-    h("div", { class: "pw-bar pw-settings" }, stride.element, padding.element, reset.element),
   );
 
   function update() {
@@ -374,11 +373,16 @@ function render({ model, el }) {
     }
 
     output.resize(s.canvasRows, s.canvasColumns);
+    output.element.classList.toggle("pw-is-cropped", s.padding > 0);
+    const [lastRow, lastColumn] = [s.canvasRows - s.padding - 1, s.canvasColumns - s.padding - 1];
+    /** The sides on which a cell touches the frame of what the crop keeps. */
+    const edges = (r, c) => (s.padding === 0 || s.isCropped(r, c) ? ""
+      : [r === s.padding && "pw-top", c === s.padding && "pw-left", r === lastRow && "pw-bottom", c === lastColumn && "pw-right"].filter(Boolean).join(" "));
     output.caption(`output y · ${s.rows} × ${s.columns}${s.padding ? `, cropped from ${s.canvasRows} × ${s.canvasColumns}` : ""}`);
     s.canvas.forEach((row, r) => row.forEach((value, c) => {
       const here = same(s.output, [r, c]);
       const term = s.selected.find((t) => t.row === r && t.column === c);
-      const marks = [s.isCropped(r, c) && "pw-cropped", here ? "pw-pinned" : !s.output && term && tint(term)].filter(Boolean).join(" ");
+      const marks = [s.isCropped(r, c) && "pw-cropped", edges(r, c), here ? "pw-pinned" : !s.output && term && tint(term)].filter(Boolean).join(" ");
       output.show(r, c, { value, marks, label: `${s.isCropped(r, c) ? "cropped away" : yName(s, r, c)}: ${formatNumber(value)}` });
     }));
 
@@ -390,14 +394,14 @@ function render({ model, el }) {
       const lying = onInserted(r, c) ?? (kind === "kernel" ? term : null);
       const pointed = same(s.focus, ["inserted", r, c]);
       const marks = [lying && tint(lying), !source && "pw-untouched", (term || pointed) && "pw-linked"].filter(Boolean).join(" ");
-      inserted.show(r, c, { value, marks, label: source ? `${xName(...source)}: ${formatNumber(value)}` : "inserted zero" });
+      inserted.show(r, c, { value, marks, label: source ? `${xName(...source)}: ${formatNumber(value)}` : "inserted zero: 0" });
     }));
 
     matrix.update(s);
     stride.update(s.stride);
     padding.update(s.padding, (value) => isLegalPadding(s, value));
 
-    const [said, lines] = [captions(s), codeLines(s)];
+    const [said, lines] = [captions(s), pytorchLines(s)];
     setText(says1, said.scatter);
     setText(says2, said.gather);
     setText(says3, said.matrix);

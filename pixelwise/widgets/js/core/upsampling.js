@@ -1,7 +1,7 @@
 // How evenly an upsampling spreads its input, in one dimension, in two, and on a picture: no DOM.
 //
 // All kernels here are the outer product of a profile with itself, so that one dimension tells it all.
-// Pictures are Float64Arrays of size × size numbers, row by row.
+// Pictures are size × size numbers, row by row.
 
 /** The weights of a kernel of the given size in one dimension. Bilinear weights peak at 1; random ones are 1 to 4. */
 export function kernelProfile(kind, size, seed = 0) {
@@ -51,7 +51,7 @@ export const isEven = (numbers) => Math.max(...numbers) - Math.min(...numbers) <
 /** Takes a picture's rows, then its columns, through `line`, which turns n numbers into m. */
 function alongBoth(picture, n, m, line) {
   const rows = new Float64Array(n * m);
-  for (let i = 0; i < n; i++) rows.set(line(picture.subarray(i * n, (i + 1) * n)), i * m);
+  for (let i = 0; i < n; i++) rows.set(line(picture.slice(i * n, (i + 1) * n)), i * m);
   const result = new Float64Array(m * m);
   const column = new Float64Array(n);
   for (let j = 0; j < m; j++) {
