@@ -45,6 +45,7 @@ def to_notebook(text: str) -> nbformat.NotebookNode:
             )
         cell.id = identifier
         points = cell.metadata.pop("points", None)
+        cell.metadata = nbformat.from_dict({})  # jupytext's notes on blank lines
         if (points is not None) != (kind in ("tests", "answer")):
             raise ValueError(
                 f"cell {identifier}: points belong to cells of the kinds tests and answer, and only to them"

@@ -21,8 +21,8 @@ from . import oracle
 #: Change it for a new course: every hidden case depends on it, and nothing else that is random does.
 SEED = "pixelwise 2026"
 
-SMALL, LARGE = 8, 8  # hidden cases of each kind
-SEARCHED = 60  # public cases to look for a mistake that a hidden case has shown
+SMALL, LARGE = 6, 6  # hidden cases of each kind
+SEARCHED = 30  # public cases to look for a mistake that a hidden case has shown
 
 
 def check(public: Check, function: Callable[..., Any]) -> None:

@@ -68,7 +68,7 @@ class Check:
     title: str
     examples: Sequence[Case] = ()
     draw: Callable[[Random, bool], Case] | None = None
-    count: int = 12
+    count: int = 8
     strict: bool = False
 
     @cached_property

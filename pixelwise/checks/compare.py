@@ -71,6 +71,13 @@ def difference(actual: Observation, expected: Observation, strict: bool = True) 
     return found
 
 
+def comparable(value: Any) -> bool:
+    """Whether the value is a whole number, or a tensor that can be compared number by number."""
+    if isinstance(value, torch.Tensor):
+        return value.layout == torch.strided and not value.is_complex() and not value.is_quantized
+    return isinstance(value, int)
+
+
 def same(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Whether two tensors have the same shape and, up to rounding, the same values. NaN equals nothing."""
     if a.shape != b.shape or a.is_meta or b.is_meta:
@@ -114,6 +121,9 @@ def _tensor(actual: Any, expected: torch.Tensor, strict: bool) -> Difference | N
         return Difference(
             "type", f"A torch.Tensor is expected, not {type(actual).__module__}.{type(actual).__name__}."
         )
+    if not comparable(actual):
+        what = "complex" if actual.is_complex() else str(actual.layout).removeprefix("torch.")
+        return Difference("type", f"An ordinary tensor of real numbers is expected; yours is {what}.")
     if actual.shape != expected.shape:
         text = f"Your result has the shape {tuple(actual.shape)}; expected is {tuple(expected.shape)}."
         return Difference("shape", text, actual, expected)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from .case import Case
-from .compare import same
+from .compare import comparable, same
 from .observe import Observation
 
 Operator = Callable[..., Any]
@@ -90,10 +90,7 @@ def _evidence(observed: Sequence[Observed]) -> tuple[list[Evidence], list[Eviden
     """Where the function is wrong, and where it is right, as far as that can be compared."""
     wrong, fine = [], []
     for case, seen, expected in observed:
-        comparable = isinstance(seen.value, int | torch.Tensor) and isinstance(
-            expected.value, int | torch.Tensor
-        )
-        if seen.error or not comparable or any(tensor.is_meta for tensor in case.tensors().values()):
+        if seen.error or not comparable(seen.value) or any(one.is_meta for one in case.tensors().values()):
             continue
         row = (case, seen.value, expected.value)
         (fine if _alike(seen.value, expected.value) else wrong).append(row)
@@ -101,7 +98,7 @@ def _evidence(observed: Sequence[Observed]) -> tuple[list[Evidence], list[Eviden
 
 
 def _has_effect(operator: Operator, wrong: Sequence[Evidence]) -> bool:
-    """Whether the mistake changes anything where the function is wrong: without bias, bias is not the mistake."""
+    """Whether the mistake changes anything where the function is wrong; without a bias, bias is not it."""
     return any(not _alike(_call(operator, case), right) for case, _, right in wrong)
 
 

@@ -1,0 +1,186 @@
+"""exercises/ is what nbgrader makes of solutions/, and gives nothing away."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder.edit import to_notebook, to_text, write
+
+from .course import ROOT, copy_course, nbgrader, notebook, problem_sets
+
+SETS = list(problem_sets().values())
+STUB = "raise NotImplementedError()"
+
+
+@pytest.mark.slow
+def test_exercises_are_not_stale(tmp_path):
+    """Generated twice in a copy of the course, from nothing and over itself: the committed bytes."""
+    course = copy_course(tmp_path / "course")
+    for _ in range(2):
+        for name in SETS:
+            nbgrader(course, "generate_assignment", name, "--force", "--create")
+        assert contents(course / "exercises") == contents(ROOT / "exercises"), "run make exercises and commit"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("name", SETS)
+class TestSolutionNotebook:
+    def test_it_is_written_as_the_editing_command_writes_it(self, name, tmp_path):
+        (path,) = (ROOT / "solutions" / name).glob("*.ipynb")
+        write(to_notebook(to_text(notebook("solutions", name))), tmp_path / "again.ipynb")
+        assert (tmp_path / "again.ipynb").read_text() == path.read_text(), (
+            "write it again: python -m autograder.edit to-text … && python -m autograder.edit to-notebook …"
+        )
+
+    def test_ids_are_words_and_points_are_stated(self, name):
+        for cell in notebook("solutions", name).cells:
+            assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", cell.id)
+            entry = cell.metadata.get("nbgrader", {})
+            assert entry.get("grade_id", cell.id) == cell.id
+            if entry.get("grade") and not entry["solution"]:
+                points = entry["points"]
+                assert f"# {points} point{'s' if points > 1 else ''}: " in cell.source, cell.id
+
+    def test_points_add_up_to_the_table(self, name):
+        cells = notebook("solutions", name).cells
+        total = sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in cells)
+        rows = re.findall(r"^\| \d+ \|.*\| (\d+) \|$", cells[0].source, re.MULTILINE)
+        assert sum(map(int, rows)) == total
+
+    def test_every_test_cell_has_hidden_tests(self, name):
+        for cell in notebook("solutions", name).cells:
+            entry = cell.metadata.get("nbgrader", {})
+            if entry.get("grade") and not entry["solution"]:
+                assert re.search(
+                    r"### BEGIN HIDDEN TESTS\n.*hidden\.check\(.*### END HIDDEN TESTS", cell.source, re.DOTALL
+                )
+
+    def test_the_set_up_is_the_same_in_every_set(self, name):
+        def setup(one):
+            return next(cell.source for cell in notebook("solutions", one).cells if cell.id == "setup")
+
+        assert setup(name).split("from pixelwise")[0] == setup(SETS[0]).split("from pixelwise")[0]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_answer_is_a_stub(name):
+    cells = {cell.id: cell for cell in notebook("exercises", name).cells}
+    for solved in notebook("solutions", name).cells:
+        if solved.metadata.get("nbgrader", {}).get("solution"):
+            released = cells[solved.id]
+            assert (
+                STUB in released.source
+                if released.cell_type == "code"
+                else released.source == "*Your answer here.*"
+            )
+
+
+# --- Leaks ------------------------------------------------------------------------------------------------
+
+
+def secrets() -> list[str]:
+    """Telling lines of solutions and model answers, without space, so that layout does not matter."""
+    found: set[str] = set()
+    for name in SETS:
+        released = squeeze("\n".join(cell.source for cell in notebook("exercises", name).cells))
+        for cell in notebook("solutions", name).cells:
+            entry = cell.metadata.get("nbgrader", {})
+            if not entry.get("solution"):
+                continue
+            if cell.cell_type == "markdown":
+                found |= {
+                    squeeze(sentence)
+                    for sentence in re.split(r"(?<=[.?:]) ", cell.source)
+                    if len(sentence) > 40
+                }
+                continue
+            body = re.findall(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", cell.source, re.DOTALL)
+            lines = {squeeze(line) for line in "\n".join(body).splitlines()}
+            found |= {line for line in lines if len(line) > 24 and line not in released}
+    return sorted(found)
+
+
+def squeeze(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+#: Files a reader or a student gets. The book's views are single-channel, and its output size is public.
+PUBLIC = [
+    *(ROOT / "exercises").rglob("*.ipynb"),
+    *(ROOT / "book").rglob("*.md"),
+    *(ROOT / "pixelwise").rglob("*.py"),
+]
+PUBLIC += [*(ROOT / "pixelwise").rglob("*.js"), *(ROOT / "book").rglob("*.js")]
+
+
+def text_of(path: Path) -> str:
+    if path.suffix == ".ipynb":
+        return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PUBLIC, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_leaks(path):
+    text = squeeze(text_of(path))
+    assert [line for line in secrets() if line in text] == []
+    if path.suffix == ".ipynb":
+        assert not re.search(r"autograder|HIDDEN TESTS|BEGIN SOLUTION|MARK SCHEME|Rubric", text_of(path))
+
+
+def test_a_leak_would_be_found():
+    solved = notebook("solutions", SETS[0])
+    text = squeeze("\n".join(cell.source for cell in solved.cells))
+    assert len(secrets()) > 30
+    assert all(line in text for line in secrets())
+
+
+def test_pixelwise_imports_neither_autograder_nor_solutions():
+    for path in (ROOT / "pixelwise").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [
+                name for name in names if name.split(".")[0] in ("autograder", "solutions", "tests")
+            ], path
+
+
+# --- The editing command ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('# %% kind="free"\nx = 1', "cell 1 needs id="),
+        ('# %% id="a" kind="test"\nx = 1', "one of text, tests, solution"),
+        ('# %% id="a" kind="tests"\nx = 1', "points belong to"),
+        ('# %% id="a" kind="free" points=1\nx = 1', "points belong to"),
+        ('# %% id="a" kind="free"\nx = 1\n\n# %% id="a" kind="free"\nx = 2', "used twice: a"),
+    ],
+)
+def test_mistakes_in_the_text_are_named(text, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        to_notebook(text)
+
+
+def test_the_editing_command(tmp_path):
+    (path,) = (ROOT / "solutions" / SETS[0]).glob("*.ipynb")
+    for arguments in (
+        ["to-text", path, tmp_path / "a.py"],
+        ["to-notebook", tmp_path / "a.py", tmp_path / "a.ipynb"],
+    ):
+        subprocess.run([sys.executable, "-m", "autograder.edit", *map(str, arguments)], cwd=ROOT, check=True)
+    assert (tmp_path / "a.ipynb").read_bytes() == path.read_bytes()
