@@ -39,7 +39,8 @@ class Array(traitlets.List):
 
     Takes nested lists, NumPy arrays and tensors of at most `ndim` dimensions; missing leading dimensions
     (channels) are added. `largest` bounds the sizes, so that a picture put in by mistake is refused with
-    a sentence rather than drawn as ten thousand cells. With `optional=True`, None or an empty list stands for no array.
+    a sentence rather than drawn as ten thousand cells. With `optional=True`, None or an empty list stands for
+    no array.
     """
 
     def __init__(
