@@ -582,3 +582,12 @@ def test_figures_say_what_one_sees():
     assert len(pictures) == sum("figures.show(" in code for code, _ in CHAPTER.cells) == 3
     for picture in pictures:
         assert len(picture.alt.split()) > 15
+
+
+def test_the_drawn_matrix_is_the_right_one(numbers):
+    _, w, _, _ = numbers
+    (drawing,) = [v.svg for v in CHAPTER.run.shown if isinstance(v, Picture) and "matrix" in v.alt]
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawing)
+    M = F.conv2d(torch.eye(16).reshape(-1, 1, 4, 4), w[None, None]).flatten(1).T
+    assert texts[:-2] == [f"{v:g}".replace("-", "−") for v in M.flatten().tolist() if v]
+    assert texts[-2].startswith(f"{M.shape[1]} inputs") and texts[-1] == f"{M.shape[0]} outputs"
