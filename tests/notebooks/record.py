@@ -1,0 +1,46 @@
+"""Run the notebooks and store their text outputs: `python -m tests.notebooks.record [name …]`.
+
+Read the difference before you commit it: it is what readers will see change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+
+from nbclient import NotebookClient
+
+from .outputs import EXPECTED, ROOT, read, sources, to_store
+
+
+def record(name: str) -> None:
+    """Run one notebook with the kernel of this Python, and store its outputs."""
+    notebook = read(sources()[name])
+    with tempfile.TemporaryDirectory() as folder:
+        client = NotebookClient(
+            notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": folder}}
+        )
+        client.execute()
+    EXPECTED.mkdir(exist_ok=True)
+    text = json.dumps(to_store(notebook), indent=1, ensure_ascii=False)
+    (EXPECTED / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    print(f"tests/notebooks/expected/{name}.json")
+
+
+def main(names: list[str]) -> None:
+    unknown = set(names) - set(sources())
+    if unknown:
+        sys.exit(f"no notebook {', '.join(sorted(unknown))}; there are {', '.join(sources())}")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    for name in names or sources():
+        record(name)
+    if not names:
+        for path in EXPECTED.glob("*.json"):
+            if path.stem not in sources():
+                path.unlink()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
