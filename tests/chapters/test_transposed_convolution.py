@@ -338,7 +338,7 @@ def statements(worked_examples, numbers) -> list[str]:
     first, following = (torch.nn.ConvTranspose2d(c, c // 2, 2, stride=2, device="meta") for c in (1024, 512))
     shape = first(torch.zeros(1, 1024, 28, 28, device="meta")).shape
     weights, later = (sum(p.numel() for p in layer.parameters()) for layer in (first, following))
-    holds("the first upconvolution takes 1024 channels of 28 × 28 and makes @ channels of @ × @", *shape[1:])
+    holds("the first of them takes 1024 channels of 28 × 28 and makes @ channels of @ × @", *shape[1:])
     holds(": kernel 2, stride 2, half the channels.")
     holds(
         "Its @ parameters are 1024 · @ kernels of @ numbers and @ biases.", weights, shape[1], 2 * 2, shape[1]
