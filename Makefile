@@ -43,9 +43,11 @@ chromium:
 
 # ---- what one does with the course ----------------------------------------------------------------------
 
+# After a failure Sphinx would take the broken pages for finished ones: it starts afresh.
 book: setup ## build the book into _build/html
 	@echo "Building the book"
-	@$(BIN)/jupyter-book build book -W -n --keep-going > _build.log 2>&1 || { cat _build.log; echo "The book did not build; the log above says why."; exit 1; }
+	@$(BIN)/jupyter-book build book -W -n --keep-going > _build.log 2>&1 || \
+	{ cat _build.log; rm -rf _build/.doctrees; echo "The book did not build; the log above says why."; exit 1; }
 	@rm -f _build.log
 	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
 
