@@ -1,0 +1,1 @@
+"""What the pages cost a reader: `python -m benchmarks.pages`."""
