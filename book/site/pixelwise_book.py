@@ -131,6 +131,21 @@ def share_modules(app, pagename: str, templatename: str, context: dict, doctree)
     script["body"] = json.dumps(bundle, ensure_ascii=False).replace("</", "<\\/")
 
 
+#: What docutils and myst-nb write that a screen reader stumbles on, and what to write instead: a list whose
+#: items are no list items, a role that is obsolete, a spoken label that hides the visible one.
+MENDED = {
+    '<div role="list" class="citation-list">': '<div class="citation-list">',
+    ' role="doc-biblioentry"': "",
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+}
+
+
+def mend_body(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    for wrong, right in MENDED.items():
+        if "body" in context:
+            context["body"] = context["body"].replace(wrong, right)
+
+
 # ---- assets ---------------------------------------------------------------------------------------------
 
 
@@ -180,5 +195,6 @@ def setup(app):
     app.connect("doctree-resolved", draw_widgets)
     # before myst-nb adds the page's scripts
     app.connect("html-page-context", share_modules, priority=400)
+    app.connect("html-page-context", mend_body)
     app.connect("build-finished", copy_assets)
     return {"parallel_read_safe": True, "parallel_write_safe": False}
