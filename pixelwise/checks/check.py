@@ -147,7 +147,7 @@ class Check:
         parts = [f"✗ {self._name}"]
         if mistakes:
             parts.append(paragraph(f"This is what you get when {' and '.join(m.title for m in mistakes)}."))
-            parts += [paragraph(m.advice) for m in mistakes]
+            parts += [paragraph(advice) for advice in dict.fromkeys(m.advice for m in mistakes)]
         if found.text:
             parts.append(paragraph(found.text))
         if found.kind == "unsolved":
@@ -167,7 +167,7 @@ def attempt(function: Function, *arguments: Any, **settings: Any) -> Any:
     try:
         return function(*arguments, **settings)
     except NotImplementedError:
-        print(f"{function.__name__} is not written yet: the picture has no result of yours to show.")
+        print(f"{function.__name__} is not written yet: there is no result to show.")
     except Exception as error:
         print(f"{function.__name__} raised {type(error).__name__}: {error}")
     return None

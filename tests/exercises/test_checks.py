@@ -266,7 +266,7 @@ def test_attempt_lets_a_picture_go_without_a_result(capsys):
     assert attempt(wrong, [1]) is None
     assert attempt(len, [1]) == 1
     assert capsys.readouterr().out == (
-        "unwritten is not written yet: the picture has no result of yours to show.\n"
+        "unwritten is not written yet: there is no result to show.\n"
         "wrong raised IndexError: list index out of range\n"
     )
 
