@@ -35,7 +35,7 @@ SLABS = {"train": range(24, 88), "val": range(98, 118), "test": range(128, 148)}
 #: What images are divided by: coils brighten and noise adds, so that the brightest pixel comes near 1.
 HEADROOM = 1.5
 
-_VOLUME = (slice(18, 178), slice(21, 213))  # 160 × 192 voxels around the brain, the mid-plane in the middle
+_VOLUME = (slice(18, 178), slice(21, 213))  # 160 × 192 voxels around the brain; column 80 is the mid-plane
 
 NOTICE = files("pixelwise.data").joinpath("ICBM152-NOTICE.txt").read_text(encoding="utf-8")
 
@@ -63,6 +63,12 @@ def brain(
     """
     if split not in SLABS:
         raise DataError(f"brain has the splits {', '.join(SLABS)}, not {split!r}")
+    if repeats < 1 or seed < 0:
+        raise DataError(f"brain: repeats = {repeats} and seed = {seed}; at least one, and a seed from 0 on")
+    if noise < 0 or not 0 <= bias < 1:
+        raise DataError(
+            f"brain: noise = {noise} and bias = {bias}; noise is at least 0, bias from 0 to below 1"
+        )
     t1, labels = _volume()
     slices = [z for _ in range(repeats) for z in SLABS[split]]
 

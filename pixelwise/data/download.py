@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import shutil
 import tarfile
 import urllib.error
 import urllib.request
@@ -71,20 +72,22 @@ def _fetch(url: str, part: Path, timeout: float) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a .tar.gz so that its one top folder appears below `folder` complete or not at all."""
+    """Unpack a .tar.gz so that what it holds appears in `folder` complete or not at all; then delete it.
+
+    Raises `DownloadError` when it is no archive, or would write outside of `folder`.
+    """
     half = folder / f".{archive.name}.unpacking"
-    with tarfile.open(archive) as tar:
-        tar.extractall(half, filter="data")  # refuses members that would land outside
-    for top in half.iterdir():
-        if not (folder / top.name).exists():
-            top.replace(folder / top.name)
-    _remove(half)
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(half, ignore_errors=True)
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(half, filter="data")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        shutil.rmtree(half, ignore_errors=True)
+        raise DownloadError(f"{archive} cannot be unpacked: {error}") from error
+    for entry in half.iterdir():
+        entry.replace(folder / entry.name)
+    half.rmdir()
+    archive.unlink()
 
 
 def _md5(path: Path) -> str:

@@ -57,7 +57,7 @@ FAMILIES = {
         zenith=((0.22, 0.47, 0.86), (0.35, 0.58, 0.88), (0.60, 0.68, 0.76)),
         horizon=((0.72, 0.84, 0.95), (0.86, 0.90, 0.92), (0.78, 0.80, 0.82)),
         clouds=((0.97, 0.97, 0.98), (0.80, 0.82, 0.86), (0.90, 0.88, 0.86)),
-        meadows=((0.34, 0.52, 0.18), (0.45, 0.58, 0.24), (0.56, 0.53, 0.26), (0.66, 0.70, 0.62)),
+        meadows=((0.34, 0.52, 0.18), (0.45, 0.58, 0.24), (0.56, 0.53, 0.26), (0.58, 0.64, 0.55)),
         leaves=(
             (0.16, 0.34, 0.12),
             (0.26, 0.42, 0.14),
@@ -155,15 +155,18 @@ def scene(rng: Rng, height: int = 64, width: int = 64, family: str = "day") -> t
     _wood(canvas, rng, ridge, leaves)
     _litter(canvas, rng, look, horizon)
 
-    # Far things first, so that what stands nearer hides them: trees hide cows as well as the other way round.
-    things = [(rng.uniform(horizon + 0.04, horizon + 0.28), _tree) for _ in range(rng.integers(1, 3))]
-    things += [(rng.uniform(horizon + 0.16, 0.97), _cow) for _ in range(rng.integers(1, 3))]
+    # Things share the width, so that most stand apart; a tree in front hides a part of a cow now and then.
+    places = (rng.permutation(4) + rng.uniform(0.25, 0.75, 4)) * canvas.aspect / 4
+    cows = rng.integers(1, 3)
+    boulders = rng.integers(0, 3)
+    things = [(rng.uniform(horizon + 0.18, 0.97), x, _cow) for x in places[:cows]]
+    things += [(rng.uniform(horizon + 0.12, 0.97), x, _boulder) for x in places[4 - boulders :]]
+    for _ in range(rng.integers(1, 4)):
+        things.append((rng.uniform(horizon + 0.02, horizon + 0.1), rng.uniform(0, canvas.aspect), _tree))
     if rng.random() < 0.25:
-        things.append((rng.uniform(0.8, 1.05), _tree))
-    if rng.random() < 0.5:
-        things.append((rng.uniform(horizon + 0.12, 0.95), _bale))
-    for base, draw in sorted(things, key=lambda thing: thing[0]):
-        draw(canvas, rng, look, base, (base - horizon) / (1 - horizon), sun, leaves)
+        things.append((rng.uniform(0.8, 1.05), rng.uniform(0, canvas.aspect), _tree))
+    for base, x, draw in sorted(things, key=lambda thing: thing[0]):  # far things first
+        draw(canvas, rng, look, x, base, (base - horizon) / (1 - horizon), sun, leaves)
     return canvas.develop(rng, _pick(rng, look.light, 0.02) * rng.uniform(*look.exposure))
 
 
@@ -331,21 +334,21 @@ def _wood(canvas: Canvas, rng: Rng, ridge: Array, leaves: Array) -> None:
 
 
 def _litter(canvas: Canvas, rng: Rng, look: Family, horizon: float) -> None:
-    """What lies on the meadow and stays grass: earth, puddles, stones, flowers."""
+    """What lies on the meadow and stays grass: bare earth, peat, old snow, puddles, stones, flowers."""
 
     def place(low: float = 0.05) -> tuple[float, float, float]:
         y = rng.uniform(horizon + low, 1)
         return rng.uniform(0, canvas.aspect), y, 0.35 + 0.9 * (y - horizon) / (1 - horizon)
 
-    for _ in range(rng.integers(0, 3)):
+    for _ in range(rng.integers(1, 5)):
         x, y, near = place()
-        wide, tall = near * rng.uniform(0.08, 0.22), near * rng.uniform(0.02, 0.05)
-        window = canvas.window(x - 1.4 * wide, y - 1.4 * tall, x + 1.4 * wide, y + 1.4 * tall)
-        inside = ellipse(window.x, window.y, (x, y), (wide, tall)) + 0.35 * window.noise(rng, 0.03, 2) < 1
-        earth = rng.normal((0.42, 0.29, 0.18), 0.03)
-        puddle = _mix(look.horizon[0], look.zenith[0], rng.random()) * 0.9
-        colour = earth if rng.random() < 0.6 else puddle
-        window.paint(inside & (window.classes == GRASS), colour + 0.03 * window.noise(rng, 0.012)[..., None])
+        wide, tall = near * rng.uniform(0.1, 0.3), near * rng.uniform(0.03, 0.08)
+        window = canvas.window(x - 1.5 * wide, y - 1.5 * tall, x + 1.5 * wide, y + 1.5 * tall)
+        inside = ellipse(window.x, window.y, (x, y), (wide, tall)) + 0.4 * window.noise(rng, 0.03, 2.5) < 1
+        puddle = _mix(look.horizon[0], look.zenith[0], np.float32(rng.random())) * 0.9
+        colour = _pick(rng, _coat_colours(look), 0.015) if rng.random() < 0.8 else puddle
+        grain = 1 + 0.08 * window.noise(rng, 0.02, 2)
+        window.paint(inside & (window.classes == GRASS), _lit(colour, grain))
     for _ in range(rng.integers(1, 6)):
         x, y, near = place()
         radii = (near * rng.uniform(0.015, 0.06), near * rng.uniform(0.012, 0.04))
@@ -379,10 +382,10 @@ def _shadow(
 
 
 def _tree(
-    canvas: Canvas, rng: Rng, look: Family, base: float, near: float, sun: float, leaves: Array
+    canvas: Canvas, rng: Rng, look: Family, x: float, base: float, near: float, sun: float, leaves: Array
 ) -> None:
     tall = (0.30 + 0.45 * near) * rng.uniform(0.75, 1.3)
-    x, wide = rng.uniform(0, canvas.aspect), tall * rng.uniform(0.22, 0.4)
+    wide = tall * rng.uniform(0.22, 0.4)
     _shadow(canvas, look, x, base, wide * 0.5, tall, sun)
     window = canvas.window(x - 1.5 * wide, base - 1.25 * tall, x + 1.5 * wide, base + 0.02)
     bark = (
@@ -407,24 +410,31 @@ def _tree(
     window.paint(inside, _lit(own, light), TREES)
 
 
-def _bale(
-    canvas: Canvas, rng: Rng, look: Family, base: float, near: float, sun: float, leaves: Array
+def _boulder(
+    canvas: Canvas, rng: Rng, look: Family, x: float, base: float, near: float, sun: float, leaves: Array
 ) -> None:
-    """A bale of hay: a cow's size and often its colour, but no legs, and grass."""
-    x, size = rng.uniform(0, canvas.aspect), (0.05 + 0.09 * near) * rng.uniform(0.8, 1.2)
-    _shadow(canvas, look, x, base, size, size, sun)
-    window = canvas.window(x - 1.6 * size, base - 2 * size, x + 1.6 * size, base + 0.02)
-    hay = _pick(rng, ((0.72, 0.58, 0.30), (0.50, 0.34, 0.18), (0.90, 0.89, 0.88), (0.14, 0.13, 0.13)), 0.03)
-    inside = (
-        ellipse(window.x, window.y, (x, base - 0.8 * size), (size * rng.uniform(1.0, 1.4), 0.8 * size)) < 1
-    )
-    light = 1 + 0.3 * (base - 0.8 * size - window.y) / size + 0.15 * sun * (window.x - x) / size
-    window.paint(inside, _lit(hay, light + 0.08 * window.noise(rng, 0.015, 3)), GRASS)
+    """Chalk, sandstone or basalt: a cow's colours and nearly its size, but no legs."""
+    tall = (0.07 + 0.08 * near) * rng.uniform(0.8, 1.2)
+    wide = tall * rng.uniform(0.8, 1.3)
+    _shadow(canvas, look, x, base, wide, tall, sun)
+    window = canvas.window(x - 1.4 * wide, base - 1.4 * tall, x + 1.4 * wide, base + 0.02)
+    rough = window.noise(rng, 0.04)
+    inside = ellipse(window.x, window.y, (x, base), (wide, tall)) + 0.22 * rough < 1
+    inside &= window.y < base + 0.01 * window.noise(rng, 0.05)
+    facets = np.sign(window.noise(rng, 0.05)) * 0.1 + 0.08 * rough
+    light = 0.72 + 0.35 * (base - window.y) / tall + 0.2 * sun * (window.x - x) / wide + facets
+    window.paint(inside, _lit(_pick(rng, _coat_colours(look), 0.015), np.clip(light, 0.5, 1.25)), GRASS)
 
 
-def _cow(canvas: Canvas, rng: Rng, look: Family, base: float, near: float, sun: float, leaves: Array) -> None:
-    long = (0.22 + 0.28 * near) * rng.uniform(0.9, 1.2)
-    x, facing = rng.uniform(0.02, canvas.aspect - 0.02), float(rng.choice((-1.0, 1.0)))
+def _coat_colours(look: Family) -> tuple:
+    return tuple(colour for coat in look.coats for colour in coat if colour)
+
+
+def _cow(
+    canvas: Canvas, rng: Rng, look: Family, x: float, base: float, near: float, sun: float, leaves: Array
+) -> None:
+    long = (0.20 + 0.22 * near) * rng.uniform(0.9, 1.2)
+    facing = float(rng.choice((-1.0, 1.0)))
     pose = rng.choice(("standing", "grazing", "lying"), p=(0.5, 0.35, 0.15))
     ground = 0.34 if pose == "lying" else 0.0
     _shadow(canvas, look, x, base, 0.55 * long, 0.8 * long, sun)
