@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test test-quick gpu-test exercises outputs bench lint format lock setup node chromium clean distclean
+.PHONY: help book test test-quick gpu-test exercises answers outputs bench lint format lock setup node chromium clean distclean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 BIN := .venv/bin
@@ -55,13 +55,16 @@ test: book chromium lint ## everything that CI checks
 	$(BIN)/python -m pytest
 
 test-quick: setup ## the tests that need neither a browser nor nbgrader
-	$(BIN)/python -m pytest tests --ignore tests/browser --ignore tests/notebooks --ignore tests/site
+	$(BIN)/python -m pytest tests --ignore tests/browser --ignore tests/notebooks --ignore tests/site -m 'not slow'
 
 gpu-test: setup ## the tests of networks, losses and training on CUDA
 	$(BIN)/python -m pytest tests/segmentation -m gpu
 
 exercises: setup ## make exercises/ from solutions/
 	@for set in solutions/ps*/; do $(BIN)/nbgrader generate_assignment "$$(basename $$set)" --force --create --log-level=WARN; done
+
+answers: setup ## what the checks say to the banks of right and wrong answers
+	@$(BIN)/python -m tests.exercises.answers
 
 outputs: setup ## record the text outputs that the notebooks are tested against
 	$(BIN)/python -m tests.notebooks.record

@@ -5,5 +5,4 @@ import torch
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than a few seconds (nbgrader, banks of answers)")
     torch.set_num_threads(1)  # the cases are small: threads would only wait for each other
