@@ -3,12 +3,12 @@
 A drawn picture knows the class of each of its pixels exactly, there are as many of them as one asks for, and
 nothing has to be downloaded. They are no photographs, and no claim about photographs follows from them.
 
-They are drawn so that colour is not enough. Cows are white, black and brown; so are clouds, stones, flowers,
-trunks, earth and autumn leaves. A bale of hay has a cow's colour and size but no legs. What tells a cow is
-its shape and where it stands: a network has to look at the surroundings of a pixel.
+They are drawn so that colour is not enough. Cows are white, black and brown; so are clouds, stones, bare
+earth, peat, old snow, trunks and autumn leaves. What tells a cow is its shape and where it stands: a network
+has to look at the surroundings of a pixel.
 
-Everything that lies on the meadow is grass (stones, puddles, bales, earth, shadows), and everything in the
-air is sky (clouds, birds, the sun): the lecture has four classes, and a class map gives one to each pixel.
+Everything that lies on the meadow is grass (stones, puddles, earth, shadows), and everything in the air is
+sky (clouds, birds, the sun): the lecture has four classes, and a class map gives one to each pixel.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ FAMILIES = {
             ((0.86, 0.80, 0.68), None),
         ),
         light=((1.0, 1.0, 1.0), (1.05, 1.0, 0.92), (0.95, 0.99, 1.06)),
-        exposure=(0.78, 1.12),
+        exposure=(0.85, 1.12),
         shadow=0.35,
     ),
     "evening": Family(
@@ -159,11 +159,11 @@ def scene(rng: Rng, height: int = 64, width: int = 64, family: str = "day") -> t
     places = (rng.permutation(4) + rng.uniform(0.25, 0.75, 4)) * canvas.aspect / 4
     cows = rng.integers(1, 3)
     boulders = rng.integers(0, 3)
-    things = [(rng.uniform(horizon + 0.18, 0.97), x, _cow) for x in places[:cows]]
+    things = [(rng.uniform(horizon + 0.2, 0.97), x, _cow) for x in places[:cows]]
     things += [(rng.uniform(horizon + 0.12, 0.97), x, _boulder) for x in places[4 - boulders :]]
     for _ in range(rng.integers(1, 4)):
         things.append((rng.uniform(horizon + 0.02, horizon + 0.1), rng.uniform(0, canvas.aspect), _tree))
-    if rng.random() < 0.25:
+    if rng.random() < 0.2:
         things.append((rng.uniform(0.8, 1.05), rng.uniform(0, canvas.aspect), _tree))
     for base, x, draw in sorted(things, key=lambda thing: thing[0]):  # far things first
         draw(canvas, rng, look, x, base, (base - horizon) / (1 - horizon), sun, leaves)
@@ -203,7 +203,7 @@ class Canvas:
             total += same * colour[:, i, :, j]
             count += same
         pixels = total / count
-        noise = rng.uniform(0.01, 0.025) * rng.standard_normal(pixels.shape, dtype=np.float32)
+        noise = rng.uniform(0.005, 0.02) * rng.standard_normal(pixels.shape, dtype=np.float32)
         pixels = pixels * light.astype(np.float32) + noise
         picture = np.round(255 * np.clip(pixels, 0, 1)).astype(np.uint8)
         return picture, own
@@ -340,9 +340,9 @@ def _litter(canvas: Canvas, rng: Rng, look: Family, horizon: float) -> None:
         y = rng.uniform(horizon + low, 1)
         return rng.uniform(0, canvas.aspect), y, 0.35 + 0.9 * (y - horizon) / (1 - horizon)
 
-    for _ in range(rng.integers(1, 5)):
+    for _ in range(rng.integers(1, 4)):
         x, y, near = place()
-        wide, tall = near * rng.uniform(0.1, 0.3), near * rng.uniform(0.03, 0.08)
+        wide, tall = near * rng.uniform(0.25, 0.5), near * rng.uniform(0.05, 0.11)
         window = canvas.window(x - 1.5 * wide, y - 1.5 * tall, x + 1.5 * wide, y + 1.5 * tall)
         inside = ellipse(window.x, window.y, (x, y), (wide, tall)) + 0.4 * window.noise(rng, 0.03, 2.5) < 1
         puddle = _mix(look.horizon[0], look.zenith[0], np.float32(rng.random())) * 0.9
@@ -391,8 +391,8 @@ def _tree(
     bark = (
         rng.normal((0.30, 0.21, 0.14), 0.04) if rng.random() < 0.8 else rng.normal((0.75, 0.74, 0.70), 0.03)
     )
-    trunk = stroke(window.x, window.y, (x, base), (x, base - 0.6 * tall), 0.05 * tall, 0.035 * tall)
-    light = np.clip(1 + 0.35 * sun * (window.x - x) / (0.05 * tall), 0.6, 1.3) + 0 * window.y
+    trunk = stroke(window.x, window.y, (x, base), (x, base - 0.6 * tall), 0.06 * tall, 0.045 * tall)
+    light = np.clip(1 + 0.35 * sun * (window.x - x) / (0.06 * tall), 0.6, 1.3) + 0 * window.y
     window.paint(trunk, _lit(bark, light), TREES)
     own = np.clip(leaves + rng.normal(0, 0.03, 3), 0.02, 1)
     rough = window.noise(rng, 0.04)
@@ -414,7 +414,7 @@ def _boulder(
     canvas: Canvas, rng: Rng, look: Family, x: float, base: float, near: float, sun: float, leaves: Array
 ) -> None:
     """Chalk, sandstone or basalt: a cow's colours and nearly its size, but no legs."""
-    tall = (0.07 + 0.08 * near) * rng.uniform(0.8, 1.2)
+    tall = (0.05 + 0.05 * near) * rng.uniform(0.8, 1.2)
     wide = tall * rng.uniform(0.8, 1.3)
     _shadow(canvas, look, x, base, wide, tall, sun)
     window = canvas.window(x - 1.4 * wide, base - 1.4 * tall, x + 1.4 * wide, base + 0.02)
@@ -433,14 +433,13 @@ def _coat_colours(look: Family) -> tuple:
 def _cow(
     canvas: Canvas, rng: Rng, look: Family, x: float, base: float, near: float, sun: float, leaves: Array
 ) -> None:
-    long = (0.20 + 0.22 * near) * rng.uniform(0.9, 1.2)
+    long = (0.26 + 0.20 * near) * rng.uniform(0.9, 1.15)
     facing = float(rng.choice((-1.0, 1.0)))
-    pose = rng.choice(("standing", "grazing", "lying"), p=(0.5, 0.35, 0.15))
-    ground = 0.34 if pose == "lying" else 0.0
+    pose = "grazing" if rng.random() < 0.35 else "standing"
     _shadow(canvas, look, x, base, 0.55 * long, 0.8 * long, sun)
     window = canvas.window(x - 0.95 * long, base - 1.15 * long, x + 0.95 * long, base + 0.06 * long)
     # The cow's own coordinates, in lengths of its body: u forwards, v upwards from the ground.
-    u, v = facing * (window.x - x) / long, (base - window.y) / long + ground
+    u, v = facing * (window.x - x) / long, (base - window.y) / long
 
     def line(start: tuple, end: tuple, thick: float, thin: float | None = None) -> Array:
         return stroke(u, v, start, end, thick, thin)
@@ -455,17 +454,15 @@ def _cow(
     hide = _lit(hide, light + 0.05 * window.noise(rng, 0.02))
     horn, hoof = np.array((0.86, 0.80, 0.66), np.float32), np.array((0.16, 0.13, 0.11), np.float32)
 
-    visible = v > ground  # a lying cow has its legs beneath it
     step = rng.uniform(-0.06, 0.06)
-    if pose != "lying":
-        for at, near_side in ((-0.27, 0), (0.22, 0), (-0.38, 1), (0.32, 1)):
-            foot = at + (step if near_side else -step)
-            leg = line((at, 0.48), (foot, 0.045), 0.075, 0.045) & (v > 0)
-            window.paint(leg, hide * (0.95 if near_side else 0.62), COW)
-            window.paint(leg & (v < 0.06), hoof, COW)
+    for at, near_side in ((-0.27, 0), (0.22, 0), (-0.38, 1), (0.32, 1)):
+        foot = at + (step if near_side else -step)
+        leg = line((at, 0.48), (foot, 0.045), 0.08, 0.052) & (v > 0)
+        window.paint(leg, hide * (0.95 if near_side else 0.62), COW)
+        window.paint(leg & (v < 0.06), hoof, COW)
     swing = rng.uniform(-0.1, 0.06)
-    window.paint(line((-0.54, 0.70), (-0.59 + swing, 0.36), 0.026) & visible, hide * 0.85, COW)
-    window.paint(line((-0.59 + swing, 0.36), (-0.59 + swing, 0.27), 0.04) & visible, hide * 0.5, COW)
+    window.paint(line((-0.54, 0.70), (-0.59 + swing, 0.36), 0.026), hide * 0.85, COW)
+    window.paint(line((-0.59 + swing, 0.36), (-0.59 + swing, 0.27), 0.04), hide * 0.5, COW)
     body = line((-0.36, 0.58), (0.32, 0.59), 0.195) | (ellipse(u, v, (-0.02, 0.52), (0.42, 0.2)) < 1)
     body |= line((-0.46, 0.70), (-0.36, 0.62), 0.09)
     if pose == "grazing":
@@ -475,12 +472,12 @@ def _cow(
         neck, head = ((0.36, 0.64), (0.55, 0.82)), ((0.57, 0.84), (0.77, 0.72))
         ears = (((0.52, 0.87), (0.42, 0.88)),)
         horns = (((0.55, 0.90), (0.54, 1.03)), ((0.60, 0.90), (0.67, 1.02)))
-    if pose != "lying" and rng.random() < 0.6:
+    if rng.random() < 0.6:
         window.paint(
             ellipse(u, v, (-0.22, 0.36), (0.09, 0.07)) < 1, np.float32((0.82, 0.60, 0.55)) * 0.9, COW
         )
-    window.paint(body & visible, hide, COW)
-    window.paint(line(*neck, 0.15, 0.10) & visible, hide * 0.97, COW)
+    window.paint(body, hide, COW)
+    window.paint(line(*neck, 0.15, 0.10), hide * 0.97, COW)
     for ear in ears:
         window.paint(line(*ear, 0.035), hide * 0.75, COW)
     if rng.random() < 0.75:

@@ -50,13 +50,12 @@ def test_a_mirror_image_never_lies_in_another_split():
     for images in slices.values():
         whole = images[..., 1:]  # column 80 is the mid-plane
         assert torch.equal(whole, whole.flip(-1)), "the template is symmetric: the trap is there"
-    left = {
-        split: {image[..., 1:80].numpy().tobytes() for image in images} for split, images in slices.items()
-    }
-    mirrored = {
-        split: {image[..., 81:].flip(-1).numpy().tobytes() for image in images}
-        for split, images in slices.items()
-    }
+
+    def halves(images: torch.Tensor) -> set[bytes]:
+        return {image.numpy().tobytes() for image in images}
+
+    left = {split: halves(images[..., 1:80]) for split, images in slices.items()}
+    right = {split: halves(images[..., 81:].flip(-1)) for split, images in slices.items()}
     assert all(left[split] == right[split] for split in SLABS), "both halves are there"
     for a, b in itertools.permutations(SLABS, 2):
         assert not left[a] & right[b]
@@ -72,7 +71,7 @@ def test_labels_are_the_largest_share_of_tissue():
 
 
 def test_noise_is_rician():
-    """Where there is no signal the magnitude is Rayleigh, and where it is strong nearly normal with the same σ."""
+    """Without signal the magnitude is Rayleigh; where it is strong, nearly normal with the same σ."""
     rng = np.random.default_rng(0)
     sigma = 0.06
     air = degrade(np.zeros((400, 400), np.float32), rng, sigma, bias=0)

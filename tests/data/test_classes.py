@@ -57,7 +57,7 @@ def test_colours_stand_out_from_light_and_dark_pages(name: str):
     for ground in GROUND:
         page = luminance([int(ground[k : k + 2], 16) for k in (1, 3, 5)])
         light, dark = sorted((luminance(COLOURS[name]), page), reverse=True)
-        assert (light + 0.05) / (dark + 0.05) > 1.9
+        assert (light + 0.05) / (dark + 0.05) > 1.7
 
 
 def test_every_class_has_a_colour_and_an_index():

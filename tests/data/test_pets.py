@@ -1,4 +1,4 @@
-"""Oxford-IIIT Pet: its layout, and a download that breaks, goes on and is checked, from a server in this process."""
+"""Oxford-IIIT Pet: its layout, and a download that breaks off, goes on and is checked (a local server)."""
 
 from __future__ import annotations
 
