@@ -120,6 +120,12 @@ def border_weight_map(
     fewer than two cells there is no border to keep free, and w = w_c. The equation is taken at every
     position, as it stands; many programs keep the second term on the background alone: multiply by
     `instances == 0` for that.
+
+    In a loss for `train`, after the augmentation has moved the cells:
+
+        def loss(scores, target):
+            maps = [border_weight_map(connected_components(cells)) for cells in target == 1]
+            return weighted_cross_entropy(scores, target, pixel_weights=torch.stack(maps), reduction="mean")
     """
     if not isinstance(instances, torch.Tensor) or instances.ndim not in (2, 3):
         raise ValueError("instances has shape (H, W) or (N, H, W); got " + _what(instances))

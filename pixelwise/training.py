@@ -91,7 +91,8 @@ def train(
 ) -> History:
     """Train `net` in place with AdamW and a one-cycle learning rate; return its history.
 
-    examples         pairs of an image `(C, H, W)` in [0, 1] and a class map `(H, W)` of int64
+    examples         pairs of an image `(C, H, W)` in [0, 1] and a class map `(H, W)` of int64, read anew
+                     every time they come up: make a list of what is slow to read and fits in memory
     steps            how many batches; the schedule is laid over exactly these
     validation       examples that are held out, for the mean IoU every `evaluate_every` steps and at the end
     loss             (scores, target) → scalar; None: cross entropy, the mean over all positions of the batch
@@ -127,6 +128,7 @@ def train(
 
     net.to(device, memory_format=layout).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    # One more than is taken: the schedule also counts where it stands after the last step.
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps + 1)
     # float16 reaches down to 6e-8 only: gradients are scaled up before the step. Elsewhere this does nothing.
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
@@ -147,8 +149,8 @@ def train(
     for step in bar:
         indices = batches.next()
         images, target = _stack([examples[i] for i in indices], indices, augment, batches.generator)
-        images = images.to(device, memory_format=layout, non_blocking=True)
-        target = target.to(device, non_blocking=True)
+        images = images.to(device, memory_format=layout)
+        target = target.to(device)
 
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
             scores = net(images)

@@ -214,6 +214,13 @@ def test_connected_components_by_hand():
     assert found.max() == 3 and [int((found == n).sum()) for n in found[0, [0, 3]]] == [3, 1]
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_connected_components_round_a_corner(turns):
+    """Two legs that meet at one end only: a name has to travel both ways."""
+    mask = torch.tensor([[1, 1, 1], [1, 0, 1], [1, 0, 1], [1, 0, 0]]).rot90(turns)
+    assert connected_components(mask).equal(mask)
+
+
 def test_connected_components_of_a_snake():
     """The longest way through a mask, and masks without inside or outside."""
     mask = torch.zeros(31, 31, dtype=torch.bool)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -110,50 +109,50 @@ def test_every_example_comes_once_a_round():
     assert rounds[0] != rounds[1]
 
 
-RUN = """
-import json, sys
-import torch
-from pixelwise.augmentation import Augmentation
-from pixelwise.training import train
-from {module} import shapes, small_net
+def run(folder: Path, killed_at: int | None = None) -> tuple[list, list]:
+    """Forty steps with everything in them that could lose its place; rows of the history and weights.
 
-torch.set_num_threads(1)
-net = small_net()
-history = train(
-    net, shapes(6), steps=40, batch_size=4, augment=Augmentation(crop=16, noise=0.1, elastic=1),
-    folder=sys.argv[1], save_every=3, evaluate_every=10, validation=shapes(2), device="cpu",
-    progress=False, mixed_precision=False,
-)
-weights = [p.detach().double().sum().item() for p in net.parameters()]
-json.dump([history.rows, weights], open(sys.argv[2], "w"))
-"""
+    `killed_at`: the example, counted over all batches, at which this process kills itself.
+    """
+    augment, seen = Augmentation(crop=16, noise=0.1, elastic=1), []
 
+    def augment_until_killed(image, class_map, generator):
+        seen.append(1)
+        if len(seen) == killed_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return augment(image, class_map, generator)
 
-def start(folder: Path, result: Path) -> subprocess.Popen:
-    script = RUN.format(module="test_training")
-    here = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parents[1]}"}
-    return subprocess.Popen([sys.executable, "-c", script, str(folder), str(result)], env=environment)
+    torch.set_num_threads(1)
+    net = small_net()
+    history = train(
+        net,
+        shapes(6),
+        steps=40,
+        batch_size=4,
+        augment=augment_until_killed,
+        folder=folder,
+        save_every=3,
+        evaluate_every=10,
+        validation=shapes(2),
+        device="cpu",
+        **QUIET,
+    )
+    return history.rows, [p.detach().clone() for p in net.parameters()]
 
 
 def test_killed_and_started_again_the_curve_is_the_same(tmp_path):
-    undisturbed, killed = (
-        start(tmp_path / "a", tmp_path / "a.json"),
-        start(tmp_path / "b", tmp_path / "b.json"),
-    )
-    last = tmp_path / "b" / "last.pt"
-    deadline = time.monotonic() + 60
-    while not last.exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    killed.send_signal(signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL
-    assert not (tmp_path / "b.json").exists()
-    done = len(torch.load(last, weights_only=True)["rows"])
-    assert 0 < done < 40
-    assert start(tmp_path / "b", tmp_path / "b.json").wait() == 0
-    assert undisturbed.wait() == 0
-    a, b = ((tmp_path / name).read_text() for name in ("a.json", "b.json"))
-    assert a == b  # losses, learning rates, mean IoU and weights, to the bit
+    """Killed in the middle of step 19; the checkpoint is that of 18 steps, 72 examples: mid-round."""
+    script = f"import sys; from test_training import run; run({str(tmp_path / 'b')!r}, killed_at=19 * 4 + 3)"
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here), str(here.parents[1])])
+    killed = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path})
+    assert killed.returncode == -signal.SIGKILL
+    assert len(torch.load(tmp_path / "b" / "last.pt", weights_only=True)["rows"]) == 18
+
+    rows, weights = run(tmp_path / "b")
+    expected_rows, expected_weights = run(tmp_path / "a")
+    assert rows == expected_rows  # losses, learning rates and mean IoU, to the bit
+    assert all(a.equal(b) for a, b in zip(weights, expected_weights, strict=True))
 
 
 def test_a_finished_run_is_not_repeated(tmp_path):

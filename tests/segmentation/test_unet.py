@@ -243,6 +243,19 @@ def test_the_flat_network_sees_as_far_as_it_has_layers():
         FlatNet(1, 2, 4, 3, padding=0).output_size(6)
 
 
+def test_batch_norm_stands_between_convolution_and_relu():
+    """… and its shift takes the place of the bias, which it would subtract again."""
+    net = small(padding=1, norm="batch")
+    kinds = [type(module) for module in net.bottom]
+    assert kinds == 2 * [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
+    assert net.bottom[0].bias is None and net.head.bias is not None
+    convolutions = 2 * 5  # two at each of two levels, down and up, and at the bottom
+    plain = small(padding=1).parameter_count()["total"]
+    channels = 2 * (4 + 8 + 16 + 8 + 4)
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in net.modules()) == convolutions
+    assert net.parameter_count()["total"] == plain + channels  # a scale and a shift instead of a bias
+
+
 def test_describe_leaves_the_network_as_it_was():
     net = UNet(2, 3, 4, 2, padding=1, norm="batch").train()
     before = {k: v.clone() for k, v in net.state_dict().items()}
