@@ -26,10 +26,9 @@ NOTICE = "Synthetic: drawn by a program, no photographs."
 
 SPLITS = ("train", "val", "test")
 
-#: The picture is drawn with 3 × 3 samples a pixel. The sample in the middle gives the pixel's class, and the
-#: mean over the samples of that class its colour: no pixel shows a mixture of two classes, and class maps
-#: are exact.
-SAMPLES = 3
+#: The picture is drawn with 2 × 2 samples a pixel. The first gives the pixel's class, and the mean over the
+#: samples of that class its colour: no pixel shows a mixture of two classes, and class maps are exact.
+SAMPLES = 2
 
 TREES, SKY, COW, GRASS = (SCENES.index(name) for name in ("trees", "sky", "cow", "grass"))
 
@@ -106,8 +105,7 @@ def scenes(
     family: str = "day",
     grey: bool = False,
 ) -> SegmentationData:
-    """`n` synthetic meadows. Scene i of a split and a seed is the same picture on every machine, whatever
-    `n`.
+    """`n` synthetic meadows. Scene i of a split and a seed is always the same picture, whatever `n`.
 
     split   "train", "val" or "test": three streams of scenes that share none
     size    (height, width) in pixels
@@ -157,7 +155,7 @@ def scene(rng: Rng, height: int = 64, width: int = 64, family: str = "day") -> t
 
     # Things share the width, so that most stand apart; a tree in front hides a part of a cow now and then.
     places = (rng.permutation(4) + rng.uniform(0.25, 0.75, 4)) * canvas.aspect / 4
-    cows = rng.integers(1, 3)
+    cows = 1 if rng.random() < 0.8 else 2
     boulders = rng.integers(0, 3)
     things = [(rng.uniform(horizon + 0.2, 0.97), x, _cow) for x in places[:cows]]
     things += [(rng.uniform(horizon + 0.12, 0.97), x, _boulder) for x in places[4 - boulders :]]
@@ -196,7 +194,7 @@ class Canvas:
         rows, columns = (size // SAMPLES for size in self.classes.shape)
         colour = self.colour.reshape(rows, SAMPLES, columns, SAMPLES, 3)
         classes = self.classes.reshape(rows, SAMPLES, columns, SAMPLES)
-        own = np.ascontiguousarray(classes[:, SAMPLES // 2, :, SAMPLES // 2])
+        own = np.ascontiguousarray(classes[:, 0, :, 0])
         total, count = np.zeros((rows, columns, 3), np.float32), np.zeros((rows, columns, 1), np.float32)
         for i, j in np.ndindex(SAMPLES, SAMPLES):  # in a fixed order: the same bytes on every machine
             same = (classes[:, i, :, j] == own)[..., None]
@@ -305,11 +303,13 @@ def _meadow(canvas: Canvas, rng: Rng, look: Family, horizon: float) -> Array:
     window = canvas.window(0, horizon - 0.1, canvas.aspect, 1)
     mask = window.y > ridge
     near = np.clip((window.y - horizon) / (1 - horizon), 0, 1)
-    grass, other = _pick(rng, look.meadows, 0.03), _pick(rng, look.meadows, 0.03)
-    patches = np.clip(0.5 + 0.6 * window.noise(rng, 0.08, 3.0), 0, 1)
+    grass = _pick(rng, look.meadows, 0.03)
+    # Through the green shows heath, peat, straw or snow, in the colours that coats have.
+    other = _pick(rng, _coat_colours(look) if rng.random() < 0.75 else look.meadows, 0.02)
+    patches = np.clip(rng.uniform(0.1, 0.6) + 1.2 * window.noise(rng, 0.09, 3.0), 0, 1)
     blades = window.noise(rng, 0.03, 0.35) * (0.02 + 0.07 * near) + 0.03 * window.noise(rng, 0.012, 1.5)
     far = np.asarray(look.horizon[0], np.float32)
-    colour = _mix(grass, _mix(grass, other, np.float32(0.8)), patches) * (0.92 + 0.16 * near)[..., None]
+    colour = _mix(grass, _mix(grass, other, np.float32(0.9)), patches) * (0.92 + 0.16 * near)[..., None]
     colour = _mix_far(colour, far, 0.35 * (1 - near) ** 3) + blades[..., None]
     window.paint(mask, colour, GRASS)
     return ridge

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from pixelwise.data import DataError, WrongSize, load
-from pixelwise.data.scenes import COW, FAMILIES, GRASS, SKY, TREES, Canvas, stroke
+from pixelwise.data.scenes import COW, FAMILIES, GRASS, SAMPLES, SKY, TREES, Canvas, stroke
 
 
 def digest(data) -> str:
@@ -65,10 +65,10 @@ def test_the_grey_version_is_the_same_scene_by_its_brightness():
 
 
 def test_every_scene_has_cows_and_every_class_its_share():
-    _, targets = load("scenes", n=100).tensors()
+    _, targets = load("scenes", n=50).tensors()
     assert (targets == COW).flatten(1).any(1).float().mean() > 0.97
     shares = torch.bincount(targets.flatten(), minlength=4) / targets.numel()
-    for label, low, high in ((TREES, 0.07, 0.25), (SKY, 0.2, 0.4), (COW, 0.06, 0.22), (GRASS, 0.3, 0.55)):
+    for label, low, high in ((TREES, 0.07, 0.25), (SKY, 0.2, 0.4), (COW, 0.06, 0.18), (GRASS, 0.35, 0.6)):
         assert low < shares[label] < high, shares
 
 
@@ -79,8 +79,8 @@ def test_the_class_map_is_what_was_painted_and_no_pixel_mixes_two_classes():
     whole.paint(np.ones(whole.shape, bool), (0.0, 0.0, 1.0), SKY)
     whole.paint(stroke(whole.x, whole.y, (0.2, 0.1), (0.8, 0.9), 0.03), (1.0, 0.0, 0.0), TREES)
     picture, classes = canvas.develop(np.random.default_rng(0), np.ones(3))
-    centre = (np.arange(32) + 0.5) / 32
-    expected = stroke(centre[None], centre[:, None], (0.2, 0.1), (0.8, 0.9), 0.03)
+    at = (np.arange(32, dtype=np.float32) + 0.5 / SAMPLES) / 32  # each pixel's first sample
+    expected = stroke(at[None], at[:, None], (0.2, 0.1), (0.8, 0.9), 0.03)
     assert ((classes == TREES) == expected).all()
     assert ((picture[..., 0] > 128) == expected).all() and ((picture[..., 2] < 128) == expected).all()
     assert (
@@ -90,42 +90,47 @@ def test_the_class_map_is_what_was_painted_and_no_pixel_mixes_two_classes():
 
 def test_shadows_stones_birds_and_clouds_change_no_class():
     """What lies on the meadow is grass and what flies is sky: only four classes, no void."""
-    _, targets = load("scenes", n=30).tensors()
+    _, targets = load("scenes", n=20).tensors()
     assert set(targets.unique().tolist()) == {TREES, SKY, COW, GRASS}
     below_horizon = targets[:, -4:]
     assert not (below_horizon == SKY).any()
     assert not (targets[:, :4] == GRASS).any()
 
 
-def features(images: torch.Tensor) -> torch.Tensor:
-    """Colours and their squares and products, a pixel a row: what a classifier without context can see."""
-    pixels = images.movedim(1, -1).flatten(0, 2)
-    products = [pixels[:, i] * pixels[:, j] for i in range(pixels.shape[1]) for j in range(i + 1)]
-    return torch.cat([pixels, torch.stack(products, 1)], 1)
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request):
+    """Scenes to learn from and scenes to try."""
+    return [
+        load("scenes", split, n=n, family=request.param).tensors()
+        for split, n in (("train", 90), ("val", 40))
+    ]
 
 
-@pytest.mark.parametrize(("family", "grey"), [("day", False), ("day", True), ("evening", False)])
+@pytest.mark.parametrize("grey", [False, True])
 def test_colour_alone_does_not_tell_a_cow(family, grey):
-    """The nearest colours of half a million training pixels vote: the best that colour can do."""
-    images, targets = load("scenes", n=160, family=family, grey=grey).tensors()
-    unseen, truth = load("scenes", "val", n=60, family=family, grey=grey).tensors()
-    bins = 256 if grey else 20  # a histogram a class over the colour cube: a table of all that colour says
+    """A table of all colours, the best that a classifier without context can be, fails on cows."""
+    (images, targets), (unseen, truth) = family
+    bins = 256 if grey else 16
 
     def cell(images: torch.Tensor) -> torch.Tensor:
+        if grey:
+            images = (images * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
         levels = (images * bins).long().clamp(max=bins - 1).movedim(1, -1).flatten(0, 2)
         return (levels * bins ** torch.arange(levels.shape[1])).sum(1)
 
-    cells = bins ** images.shape[1]
+    cells = bins if grey else bins**3
     counts = (
         torch.bincount(cell(images) * 4 + targets.flatten(), minlength=4 * cells).reshape(cells, 4).float()
     )
-    for weighting in (torch.ones(4), 1 / counts.sum(0)):  # the most frequent class; the most typical class
-        guess = (counts * weighting).argmax(1)[cell(unseen)]
-        cow, found = truth.flatten() == COW, guess == COW
-        iou = (cow & found).sum() / (cow | found).sum()
-        assert iou < 0.35, f"{family}: colour alone finds cows with IoU {iou:.2f}"
-        sky, up = truth.flatten() == SKY, guess == SKY
-        assert (sky & up).sum() / (sky | up).sum() > 0.3, "the classifier works: it finds the sky"
+    for weights in (torch.ones(4), 1 / counts.sum(0)):  # what is most frequent; what is most typical
+        guess = (counts * weights).argmax(1)[cell(unseen)]
+
+        def iou(label: int, guess: torch.Tensor = guess) -> float:
+            is_so, is_said = truth.flatten() == label, guess == label
+            return float((is_so & is_said).sum() / (is_so | is_said).sum())
+
+        assert iou(COW) < 0.37, f"colour alone finds cows with IoU {iou(COW):.2f}"
+        assert grey or iou(SKY) > 0.6, "the table works: it finds the sky by its colour"
 
 
 def test_a_data_loader_batches_scenes():
