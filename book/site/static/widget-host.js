@@ -104,6 +104,7 @@
     const models = modelsOf(bundle);
     const linked = await followLink(bundle, models);
     for (const slot of document.querySelectorAll(".pw-slot")) {
+      await globalThis.scheduler?.yield?.(); // the page can answer between two widgets
       const model = models.get(slot.dataset.model);
       const widget = await load(bundle.pixelwise_modules[model.get("_esm")]);
       const el = document.createElement("div");
@@ -165,10 +166,19 @@
     document.documentElement.dataset.widgets = "html-manager";
   }
 
+  // The page's state stands above this script. Loaded with `async`, it runs while the rest is parsed, and the
+  // modules load meanwhile.
   const tags = [...document.querySelectorAll(`script[type="${STATE}"]`)];
   const bundles = tags.map((tag) => JSON.parse(tag.textContent));
-  if (bundles.every((bundle) => Object.values(bundle.state).every((model) => RENDERED_HERE.has(model.model_name))))
-    bundles.forEach((bundle) => renderAll(bundle));
-  else if (document.readyState === "complete") renderWithHtmlManager(tags, bundles);
-  else addEventListener("load", () => renderWithHtmlManager(tags, bundles));
+  const allOurs = bundles.every((bundle) => Object.values(bundle.state).every((model) => RENDERED_HERE.has(model.model_name)));
+  if (allOurs) for (const bundle of bundles) Object.values(bundle.pixelwise_modules).forEach(load);
+
+  function start() {
+    if (allOurs) bundles.forEach((bundle) => renderAll(bundle));
+    else if (document.readyState === "complete") renderWithHtmlManager(tags, bundles);
+    else addEventListener("load", () => renderWithHtmlManager(tags, bundles));
+  }
+  // As soon as all is parsed: what the theme defers (icons, equations) is large, and can come after that.
+  if (document.readyState === "loading") document.addEventListener("readystatechange", start, { once: true });
+  else start();
 })();
