@@ -92,6 +92,31 @@ def test_the_seed_decides():
     assert losses(0) != losses(1)
 
 
+def test_the_steps_are_those_of_adamw():
+    """Five steps written out: no gradient is left over, nothing is scaled or averaged twice."""
+    examples, net, by_hand = shapes(4), small_net(), small_net()
+    train(net, examples, steps=5, batch_size=2, learning_rate=0.01, device="cpu", **QUIET)
+
+    by_hand.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(by_hand.parameters(), lr=0.01, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=6)
+    order = Batches(4, 2, torch.Generator().manual_seed(0))
+    for _ in range(5):
+        images, target = (
+            torch.stack(part) for part in zip(*(examples[i] for i in order.next()), strict=True)
+        )
+        scores = by_hand(images.contiguous(memory_format=torch.channels_last))
+        loss = torch.nn.functional.cross_entropy(scores, target, ignore_index=255)
+        gradients = torch.autograd.grad(loss, list(by_hand.parameters()))
+        for p, gradient in zip(by_hand.parameters(), gradients, strict=True):
+            p.grad = gradient
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        images = torch.stack([image for image, _ in examples])
+        torch.testing.assert_close(net.train()(images), by_hand.train()(images), atol=1e-3, rtol=1e-3)
+
+
 def test_the_learning_rate_is_one_cycle():
     history = train(small_net(), shapes(2), steps=20, batch_size=2, learning_rate=0.01, device="cpu", **QUIET)
     rates = history.column("learning_rate")
