@@ -163,9 +163,12 @@ class Check:
 
 
 def attempt(function: Function, *arguments: Any, **settings: Any) -> Any:
-    """What `function` returns; None and a printed note if it is unwritten or raises. For pictures."""
+    """What `function` returns; None and a printed note if it is unwritten, raises or returns nothing."""
     try:
-        return function(*arguments, **settings)
+        value = function(*arguments, **settings)
+        if value is None:
+            print(f"{function.__name__} returned None: is its `return` missing?")
+        return value
     except NotImplementedError:
         print(f"{function.__name__} is not written yet: there is no result to show.")
     except Exception as error:

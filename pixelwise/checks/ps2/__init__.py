@@ -310,7 +310,7 @@ convolution_matrix = Check(
 )
 convolution_matrix_stride = Check(
     _MATRIX,
-    "transposed-stride",
+    "stride",
     [
         matrix(_corner, 4, 4, stride=2),
         matrix(_corner, 3, 3, stride=2, about="a row and a column are left over"),
@@ -320,7 +320,7 @@ convolution_matrix_stride = Check(
 )
 convolution_matrix_padding = Check(
     _MATRIX,
-    "transposed-padding",
+    "padding",
     [
         matrix(_corner, 2, 2, padding=1),
         matrix(KERNEL, 4, 4, padding=1, about="the lecture's kernel: as large as the input"),

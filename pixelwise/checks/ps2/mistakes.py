@@ -228,7 +228,7 @@ _crops("one row and one column are cropped, whatever the padding", lambda y, p, 
 _crops("the crop is counted in steps of the stride", lambda y, p, s: _trim(y, p * s))
 _crops("the border is set to zero instead of being cropped", lambda y, p, s: F.pad(_trim(y, p), (p, p, p, p)))
 _crops(
-    "nothing is left when there is nothing to crop (`[0:-0]` selects nothing)",
+    "the crop is `y[p:-p]` and p is 0: `y[0:-0]` is empty",
     lambda y, p, s: y[..., p:-p, p:-p],
 )
 

@@ -238,7 +238,7 @@ def single_crops_top_left(x, weight, stride=1, padding=0):
     return full_single(x, weight, stride)[padding:, padding:]
 
 
-@add(SINGLE, "off by one", "nothing is left")
+@add(SINGLE, "off by one", "is empty")
 def single_empty(x, weight, stride=1, padding=0):
     return full_single(x, weight, stride)[padding:-padding, padding:-padding]
 
@@ -501,7 +501,7 @@ def crops_end(x, weight, bias=None, stride=1, padding=0):
     return biased(y[:, :, : y.shape[2] - 2 * padding, : y.shape[3] - 2 * padding], bias)
 
 
-@add(FULL, "off by one", "nothing is left")
+@add(FULL, "off by one", "is empty")
 def crops_to_nothing(x, weight, bias=None, stride=1, padding=0):
     return biased(full(x, weight, stride)[:, :, padding:-padding, padding:-padding], bias)
 
