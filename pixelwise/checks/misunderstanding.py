@@ -54,7 +54,8 @@ def explain(
 
     An explanation agrees with the function where it is wrong and where it is right. Where the mistake is
     impossible (shapes do not go together), or the function raised, nothing can be compared. Single mistakes
-    are tried before pairs, and agreement in values before agreement in size alone.
+    are tried before pairs; both of a pair have to show in one case. Agreement in values comes before
+    agreement in size alone.
     """
     wrong, fine = _evidence(observed)
     if not wrong:
@@ -62,6 +63,8 @@ def explain(
     bank = [one for one in bank if _has_effect(one.mistaken(right), wrong)]
     for mistakes in _singles_then_pairs(bank):
         case = _explained(_together(mistakes, right), wrong, fine, _alike)
+        if case is not None and len(mistakes) > 1:
+            case = _showing_each(mistakes, right, wrong)
         if case is not None:
             return Explanation(mistakes, case)
     wrong_in_size = [one for one in wrong if not _same_size(one[1], one[2])]
@@ -124,6 +127,21 @@ def _explained(
         if result is None or not agrees(value, result):
             return None
     return first
+
+
+def _showing_each(
+    mistakes: Sequence[Misunderstanding], right: Operator, wrong: Sequence[Evidence]
+) -> Case | None:
+    """The first wrong case in which each of the mistakes changes the result, alone and beside the others."""
+    together = _together(mistakes, right)
+    for case, value, expected in wrong:
+        result = _call(together, case)
+        if result is None or not _alike(value, result):
+            continue
+        alone = [_call(one.mistaken(right), case) for one in mistakes]
+        if not any(_alike(one, expected) or _alike(one, result) for one in alone):
+            return case
+    return None
 
 
 @torch.no_grad()

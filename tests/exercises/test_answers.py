@@ -71,6 +71,8 @@ def test_overwriting_costs_what_depends_on_overlaps(results):
     }
     overlaps = ["conv-transpose2d-overlaps", "conv-transpose2d-together"]
     assert lost["overwrites"] == lost["overwrites_by_kernel_position"] == overlaps
-    assert sorted(lost["overwrites_channels_too"]) == sorted([*overlaps, "conv-transpose2d-channels"])
+    assert sorted(lost["overwrites_channels_too"]) == sorted(
+        [*overlaps, "conv-transpose2d-channels", "conv-transpose2d-bias"]
+    )
     single = results["conv_transpose2d_single", "single_overwrites"].points
     assert [cell for cell, points in single.items() if not points] == ["conv-transpose2d-single-overlaps"]

@@ -219,6 +219,29 @@ def test_two_mistakes_at_once_are_both_named():
     )
 
 
+def test_a_single_misunderstanding_is_not_joined_by_another():
+    def pads(x, weight, bias=None, stride=1, padding=0):
+        y = F.pad(full(x, weight, stride), (padding,) * 4)
+        return y if bias is None else y + bias.view(1, -1, 1, 1)
+
+    def swapped(x, weight, bias=None, stride=1, padding=0):
+        """By broadcasting, where the swapped axes do not go together."""
+        (n, _, h, w), (o, _, kh, kw) = x.shape, weight.shape
+        y = x.new_zeros(n, o, (h - 1) * stride + kh, (w - 1) * stride + kw)
+        for i in range(h):
+            for j in range(w):
+                copies = (x[:, None, :, i, j, None, None] * weight).sum(2)
+                y[:, :, i * stride : i * stride + kh, j * stride : j * stride + kw] += copies
+        return crop(y if bias is None else y + bias.view(1, -1, 1, 1), padding)
+
+    for name in ("conv_transpose2d_padding", "conv_transpose2d_together"):
+        said = failure(FULL[name], pads).misunderstandings
+        assert said == ("padding adds zeros around the output instead of cropping it",)
+    for name in ("conv_transpose2d_channels", "conv_transpose2d_together"):
+        said = failure(FULL[name], swapped).misunderstandings
+        assert said == ("the weight's channel axes are taken as (C_out, C_in), as in a convolution",)
+
+
 def test_an_explanation_has_to_agree_where_the_function_is_right():
     check = ps2.conv_transpose2d_places
 

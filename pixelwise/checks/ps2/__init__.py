@@ -127,7 +127,8 @@ transposed_output_size_output_padding = Check(
 
 # --- conv_transpose2d_single ------------------------------------------------------------------------------
 
-_corner = KERNEL[:2, :2]
+#: Part of the lecture's kernel; turned, mirrored and transposed it gives five different ones.
+_corner = KERNEL[1:, :2]
 
 conv_transpose2d_single_places = Check(
     _SINGLE,
@@ -167,7 +168,7 @@ conv_transpose2d_single_dtype = Check(
     _SINGLE,
     "float64 stays float64, and x stays as it was",
     [call(X[:2, :2].double(), _corner.double(), stride=2)],
-    partial(random_call, flat=True, padding=True, precise=True),
+    partial(random_call, flat=True, precise=True),
     count=6,
     strict=True,
 )
@@ -179,7 +180,8 @@ _x, _weight = X[None, None], KERNEL[None, None]
 _two_images = torch.stack([X, X_2])[:, None]
 _two_inputs, _two_input_kernels = torch.stack([X, X_2])[None], torch.stack([KERNEL, KERNEL_2])[:, None]
 _two_output_kernels = torch.stack([KERNEL, KERNEL_2])[None]
-_small_x, _small_weight = X[None, None, :2, :2], KERNEL[None, None, :2, :2]
+_three_output_kernels = torch.cat([_two_output_kernels, _two_output_kernels.mT])[..., 1:, :2][:, [0, 1, 0]]
+_small_x, _small_weight = X[None, None, :2, :2], KERNEL[None, None, 1:, :2]
 
 conv_transpose2d_places = Check(
     _FULL,
@@ -208,14 +210,14 @@ conv_transpose2d_channels = Check(
     [
         call(
             _two_inputs[..., :2, :2],
-            _two_input_kernels[..., :2, :2],
+            _two_input_kernels[..., 1:, :2],
             stride=2,
             about="part of the lecture's two input channels",
         ),
-        call(_small_x, _two_output_kernels[..., :2, :2], stride=2, about="two output channels"),
+        call(_small_x, _two_output_kernels[..., 1:, :2], stride=2, about="two output channels"),
         call(
             _two_inputs[..., :2, :2],
-            torch.cat([_two_output_kernels, _two_output_kernels.mT])[..., :2, :2],
+            torch.cat([_two_output_kernels, _two_output_kernels.mT])[..., 1:, :2],
             stride=2,
             about="two input and two output channels",
         ),
@@ -229,14 +231,14 @@ conv_transpose2d_bias = Check(
         call(_small_x, _small_weight, torch.tensor([10.0]), stride=2, about="one channel"),
         call(_small_x, _small_weight, torch.tensor([10.0]), stride=3, about="gaps get it too"),
         call(
-            _small_x,
-            _two_output_kernels[..., :2, :2],
-            torch.tensor([10.0, -10.0]),
+            _two_inputs[..., :2, :2],
+            _three_output_kernels,
+            torch.tensor([10.0, -10.0, 20.0]),
             stride=2,
-            about="two output channels",
+            about="two input and three output channels",
         ),
     ],
-    partial(random_call, bias=True, batch=True),
+    partial(random_call, channels=(2, 3), bias=True, batch=True),
 )
 conv_transpose2d_padding = Check(
     _FULL,
@@ -268,13 +270,12 @@ conv_transpose2d_learns = Check(
             _small_weight,
             torch.tensor([10.0]),
             stride=2,
-            padding=1,
             gradients=True,
             about="with a bias",
         ),
         call(_small_x.to("meta"), _small_weight.to("meta"), stride=2, about="another device"),
     ],
-    partial(random_call, padding=True, bias=True, precise=True, gradients=True),
+    partial(random_call, channels=(1, 1), bias=True, precise=True, gradients=True),
     count=6,
     strict=True,
 )
@@ -322,6 +323,7 @@ convolution_matrix_padding = Check(
     _MATRIX,
     "padding",
     [
+        matrix(torch.tensor([[1.0, 2.0]]), 1, 3, padding=1, about="one row"),
         matrix(_corner, 2, 2, padding=1),
         matrix(KERNEL, 4, 4, padding=1, about="the lecture's kernel: as large as the input"),
         matrix(KERNEL, 3, 2, stride=2, padding=1, about="with stride"),
@@ -352,7 +354,7 @@ conv_transpose2d_by_matrix_dtype = Check(
     _BY_MATRIX,
     "float64 stays float64, and x stays as it was",
     [],
-    partial(random_call, overlap=None, flat=True, padding=True, precise=True),
+    partial(random_call, overlap=None, flat=True, precise=True),
     count=6,
     strict=True,
 )

@@ -48,7 +48,7 @@ def random_call(
     large: bool,
     overlap: bool | None = False,
     padding: bool = False,
-    channels: bool = False,
+    channels: bool | tuple[int, int] = False,
     bias: bool = False,
     batch: bool = False,
     flat: bool = False,
@@ -58,7 +58,7 @@ def random_call(
     """A random case of a transposed convolution.
 
     overlap   whether the kernel is larger than the stride, so that its copies meet; None: either
-    channels  whether there are several input channels; output channels come with them
+    channels  whether there are several input channels; output channels come with them; or how many of both
     flat      whether x is (H, W) and the weight (kH, kW)
     precise   whether the numbers are real and float64, not small and whole; None: either
     """
@@ -76,8 +76,11 @@ def random_call(
     if precise is None:
         precise = rng.random() < 0.5
     numbers = reals if precise else integers
-    inputs = rng.randint(2, 4 if large else 3) if channels else 1
-    outputs = rng.randint(1, 4 if large else 3) if channels or bias else 1
+    if isinstance(channels, tuple):
+        inputs, outputs = channels
+    else:
+        inputs = rng.randint(2, 4 if large else 3) if channels else 1
+        outputs = rng.randint(1, 4 if large else 3) if channels or bias else 1
     images = rng.randint(2, 3) if batch else 1
     smallest = min((n - 1) * stride + k for n, k in zip(shape, kernel, strict=True))
     crop = rng.randint(0, (smallest - 1) // 2) if padding else 0

@@ -206,6 +206,14 @@ def _crops(title: str, change: Callable[[Tensor, int, int], Tensor]) -> None:
 
 
 _crops("padding adds zeros around the output instead of cropping it", lambda y, p, s: F.pad(y, (p, p, p, p)))
+
+
+@mistake(SPACE, "padding adds zeros around the output instead of cropping it", CROPS, "transposed-padding")
+def _padded_before_bias(op, x, weight, bias=None, stride=1, padding=0):
+    y = F.pad(op(x, weight, bias=None, stride=stride, padding=0), (padding,) * 4)
+    return y if bias is None else y + bias.reshape(1, -1, 1, 1)
+
+
 _crops("padding is ignored", lambda y, p, s: y)
 _crops("only the top and the left are cropped", lambda y, p, s: y[..., p:, p:])
 _crops(
@@ -251,6 +259,18 @@ def _cropped_input(op, x, weight, bias=None, stride=1, padding=0):
 @mistake(SPACE, "stride is ignored", STRIDE, "transposed-stride")
 def _no_stride(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight, bias=bias, stride=1, padding=padding)
+
+
+@mistake(
+    SPACE,
+    "stride counts for the output's size, but not for the places of the copies",
+    STRIDE,
+    "transposed-stride",
+)
+def _places_without_stride(op, x, weight, bias=None, stride=1, padding=0):
+    y, right = (op(x, weight, bias=None, stride=s, padding=0) for s in (1, stride))
+    y = F.pad(y, (0, right.shape[-1] - y.shape[-1], 0, right.shape[-2] - y.shape[-2]))
+    return _trim(y if bias is None else y + bias.reshape(1, -1, 1, 1), padding)
 
 
 @mistake(SPACE, "stride skips elements of the input", STRIDE, "transposed-stride")
@@ -440,6 +460,27 @@ CHANNEL: list[Misunderstanding] = []
 )
 def _channels_swapped(op, x, weight, bias=None, stride=1, padding=0):
     return op(x, weight.transpose(0, 1), bias=bias, stride=stride, padding=padding)
+
+
+def _swapped_all_the_same(title: str, broadcast: bool) -> None:
+    """Where the swapped axes do not fit, one channel is broadcast, or those too many are left out."""
+
+    @mistake(CHANNEL, title, CHANNELS, "transposed-channels")
+    def _(op, x, weight, bias=None, stride=1, padding=0):
+        weight = weight.transpose(0, 1)
+        most, least = max(x.shape[1], len(weight)), min(x.shape[1], len(weight))
+        if broadcast:
+            x, weight = x.expand(-1, most, -1, -1), weight.expand(most, -1, -1, -1)
+        else:
+            x, weight = x[:, :least], weight[:least]
+        y = op(x, weight, bias=None, stride=stride, padding=padding)
+        return y if bias is None else y + bias.reshape(1, -1, 1, 1)
+
+
+for _broadcast in (True, False):
+    _swapped_all_the_same(
+        "the weight's channel axes are taken as (C_out, C_in), as in a convolution", _broadcast
+    )
 
 
 @mistake(
@@ -673,6 +714,63 @@ def _stride_ignored(op, weight, height, width, stride=1, padding=0):
     return op(weight, height, width, stride=1, padding=padding)
 
 
+@mistake(
+    AS_MATRIX,
+    "the last, incomplete step is counted",
+    "Rows and columns that are left over at the end are not read: the size is rounded down.",
+    "transposed-matrix",
+)
+def _rounded_up(op, weight, height, width, stride=1, padding=0):
+    down, along = (
+        size + -(size + 2 * padding - kernel) % stride
+        for size, kernel in zip((height, width), weight.shape, strict=True)
+    )
+    matrix = op(weight, down, along, stride=stride, padding=padding)
+    return matrix.reshape(-1, down, along)[:, :height, :width].flatten(1)
+
+
+@mistake(
+    AS_MATRIX,
+    "stride counts for the number of rows, but not for the places that the kernel reads",
+    "With stride s the next row of the matrix moves the kernel s elements.",
+    "transposed-matrix",
+)
+def _rows_without_stride(op, weight, height, width, stride=1, padding=0):
+    down, along = (
+        _places(size, kernel, stride, padding)
+        for size, kernel in zip((height, width), weight.shape, strict=True)
+    )
+    matrix = op(weight, height, width, stride=1, padding=padding)
+    matrix = matrix.reshape(_places(height, weight.shape[0], 1, padding), -1, height * width)
+    return matrix[:down, :along].flatten(0, 1)
+
+
+def _numbered(title: str, advice: str, number: Callable[[int, int, int, int], int]) -> None:
+    """What the kernel reads at (i, j), in the padding too, goes to column `number(i, j, height, width)`."""
+
+    @mistake(AS_MATRIX, title, advice, "transposed-matrix")
+    def _(op, weight, height, width, stride=1, padding=0):
+        down, along = height + 2 * padding, width + 2 * padding
+        values = op(weight, down, along, stride=stride, padding=0)
+        reads = op(torch.ones_like(weight), down, along, stride=stride, padding=0) > 0
+        matrix = values.new_zeros(len(values), height * width)
+        for place in range(down * along):
+            column = number(place // along - padding, place % along - padding, height, width)
+            if column is not None:
+                matrix[:, column] = torch.where(reads[:, place], values[:, place], matrix[:, column])
+        return matrix
+
+
+_AROUND = "positions outside the image wrap around to its other side"
+_numbered(
+    "element (i, j) is taken as number i · height + j",
+    "Each row above holds `width` elements: element (i, j) is number i · width + j.",
+    lambda i, j, height, width: i * height + j if 0 <= i < height and 0 <= j < width else None,
+)
+_numbered(_AROUND, UNPADDED, lambda i, j, height, width: i % height * width + j % width)
+_numbered(_AROUND, UNPADDED, lambda i, j, height, width: (i * width + j) % (height * width))
+
+
 def _strided(vertical: bool, title: str) -> None:
     @mistake(AS_MATRIX, title, "Stride moves the kernel in both directions.", "transposed-matrix")
     def _(op, weight, height, width, stride=1, padding=0):
@@ -789,6 +887,21 @@ _too_few("the kernel's last place from left to right is left out", 0, 1)
 # --- The transposed convolution by the matrix -------------------------------------------------------------
 
 BY_MATRIX: list[Misunderstanding] = []
+
+
+@mistake(
+    BY_MATRIX,
+    "M is multiplied, not its transpose",
+    "The matrix M goes from the large image to the small one. Its transpose, with rows and columns "
+    "swapped, goes back.",
+    "transposed-matrix",
+)
+def _not_transposed(op, x, weight, stride=1, padding=0):
+    """Possible where M is square."""
+    y = op(x, weight, stride=stride, padding=padding)
+    return F.conv2d(x.reshape(1, 1, *y.shape), weight[None, None], stride=stride, padding=padding).reshape(
+        y.shape
+    )
 
 
 @mistake(

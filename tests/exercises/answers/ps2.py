@@ -248,6 +248,16 @@ def single_no_stride(x, weight, stride=1, padding=0):
     return single_loops(x, weight, 1, padding)
 
 
+@add(SINGLE, "misreading", "but not for the places")
+def single_places_without_stride(x, weight, stride=1, padding=0):
+    (h, w), (kh, kw) = x.shape, weight.shape
+    y = x.new_zeros((h - 1) * stride + kh, (w - 1) * stride + kw)
+    for i in range(h):
+        for j in range(w):
+            y[i : i + kh, j : j + kw] += x[i, j] * weight
+    return y[padding : y.shape[0] - padding, padding : y.shape[1] - padding]
+
+
 @add(SINGLE, "off by one", "one stride too large")
 def single_n_steps(x, weight, stride=1, padding=0):
     (h, w), (kh, kw) = x.shape, weight.shape
@@ -847,6 +857,60 @@ def matrix_missing_row(weight, height, width, stride=1, padding=0):
     return padded_rows(weight, height, width, stride, padding)[:-1]
 
 
+@add(MATRIX, "off by one", "incomplete step is counted")
+def matrix_rounded_up(weight, height, width, stride=1, padding=0):
+    kh, kw = weight.shape
+    rows = math.ceil((height + 2 * padding - kh) / stride) + 1
+    columns = math.ceil((width + 2 * padding - kw) / stride) + 1
+    return scattered(
+        weight, height, width, stride, padding, rows, columns, lambda i, j: within(i, j, height, width)
+    )
+
+
+@add(MATRIX, "axis swap", "number i · height + j")
+def matrix_counts_by_height(weight, height, width, stride=1, padding=0):
+    def number(i, j):
+        return None if within(i, j, height, width) is None else i * height + j
+
+    return scattered(weight, height, width, stride, padding, None, None, number)
+
+
+@add(MATRIX, "misreading", "wrap around")
+def matrix_wraps(weight, height, width, stride=1, padding=0):
+    return scattered(
+        weight, height, width, stride, padding, None, None, lambda i, j: i % height * width + j % width
+    )
+
+
+@add(MATRIX, "misreading", "but not for the places")
+def matrix_rows_without_stride(weight, height, width, stride=1, padding=0):
+    rows = (height + 2 * padding - weight.shape[0]) // stride + 1
+    columns = (width + 2 * padding - weight.shape[1]) // stride + 1
+    return scattered(
+        weight, height, width, 1, padding, rows, columns, lambda i, j: within(i, j, height, width)
+    )
+
+
+def within(i, j, height, width):
+    return i * width + j if 0 <= i < height and 0 <= j < width else None
+
+
+def scattered(weight, height, width, stride, padding, rows, columns, number):
+    """Four loops; what is read at (i, j) goes to column `number(i, j)`."""
+    kh, kw = weight.shape
+    rows = rows or (height + 2 * padding - kh) // stride + 1
+    columns = columns or (width + 2 * padding - kw) // stride + 1
+    m = weight.new_zeros(rows * columns, height * width)
+    for r in range(rows):
+        for c in range(columns):
+            for u in range(kh):
+                for v in range(kw):
+                    column = number(r * stride + u - padding, c * stride + v - padding)
+                    if column is not None:
+                        m[r * columns + c, column] = weight[u, v]
+    return m
+
+
 @add(MATRIX, "misreading", "float32")
 def matrix_float32(weight, height, width, stride=1, padding=0):
     return padded_rows(weight.float(), height, width, stride, padding)
@@ -901,6 +965,12 @@ def sparse(x, weight, stride=1, padding=0):
     height, width = sizes(x, weight, stride, padding)
     matrix = padded_rows(weight, height, width, stride, padding).T.to_sparse()
     return torch.sparse.mm(matrix, x.reshape(-1, 1)).reshape(height, width)
+
+
+@add(BY_MATRIX, "misreading", "M is multiplied, not its transpose")
+def by_matrix_not_transposed(x, weight, stride=1, padding=0):
+    height, width = sizes(x, weight, stride, padding)
+    return (padded_rows(weight, height, width, stride, padding) @ x.flatten()).view(height, width)
 
 
 @add(BY_MATRIX, "misreading", "inverted")
