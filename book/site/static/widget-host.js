@@ -104,7 +104,7 @@
     const models = modelsOf(bundle);
     const linked = await followLink(bundle, models);
     for (const slot of document.querySelectorAll(".pw-slot")) {
-      await globalThis.scheduler?.yield?.(); // the page can answer between two widgets
+      // no pause between widgets: each would let the theme's deferred scripts go first
       const model = models.get(slot.dataset.model);
       const widget = await load(bundle.pixelwise_modules[model.get("_esm")]);
       const el = document.createElement("div");
