@@ -243,3 +243,23 @@ def test_takes_tensors():
 def test_arguments_that_do_not_go_together_are_refused_with_a_reason(arguments, message):
     with pytest.raises(TraitError, match=message):
         TransposedConvolution(**arguments)
+
+
+def test_yours_may_be_anything():
+    """A student's result is often wrong in shape, and a look at it should not raise."""
+    for shape in ((1, 1, 9, 9), (81,), (), (2, 9, 9), (40, 40)):
+        widget = TransposedConvolution(stride=2, yours=torch.ones(shape))
+        assert widget.yours == []
+        assert widget.incomparable == f"shape {shape}: nothing to compare with (9, 9)"
+    for nothing_like_it in (5, "text", {}, [[1], [2, 3]], torch.ones(9, 9).to_sparse()):
+        assert TransposedConvolution(stride=2, yours=nothing_like_it).incomparable
+    assert TransposedConvolution(stride=2, yours=torch.ones(8, 9)).incomparable == ""  # the view says so
+    assert TransposedConvolution(stride=2).incomparable == ""
+
+
+def test_yours_with_numbers_that_are_none():
+    result = torch.zeros(9, 9)
+    result[0, 0], result[0, 1] = float("nan"), -float("inf")
+    widget = TransposedConvolution(stride=2, yours=result)
+    assert widget.yours[0][0][:3] == ["nan", "-inf", 0.0]
+    assert widget.incomparable == ""

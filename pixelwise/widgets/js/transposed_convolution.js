@@ -4,7 +4,7 @@ import { contributionsOf, contributionsTo, crop, overlapCounts, transposedCanvas
 import { button, choice, codeLine, colouredText, frame, h, numberTable, setAttribute, setText, setTraits, stepper, toggle, watchTraits } from "./ui.js";
 
 const TRAITS = [
-  "input", "kernel", "yours", "stride", "padding", "output_padding", "in_channels", "out_channels",
+  "input", "kernel", "yours", "incomparable", "stride", "padding", "output_padding", "in_channels", "out_channels",
   "step", "playing", "hovered", "pinned", "show_overlap", "predict", "guess",
 ];
 const STRIDES = [1, 2, 3];
@@ -68,6 +68,7 @@ function present(get) {
   s.answered = s.question !== null && get("guess") !== "";
   s.guess = get("guess");
   s.yours = get("yours");
+  s.incomparable = get("incomparable");
   return s;
 }
 
@@ -181,6 +182,8 @@ function render({ model, el }) {
   const hasYours = get("yours").length > 0;
   const yours = hasYours ? each(outChannels, (o) => numberTable({ role: "output", ...pointer((row, column) => ["output", o, row + present(get).padding, column + present(get).padding]) })) : [];
 
+  const incomparable = get("incomparable") ? h("p", {}) : null;
+
   const steps = stepper(model, { describe: (step) => (step ? `step ${step}` : "before the first step") });
   const says = h("output", { class: "pw-says", "aria-live": "polite" });
   const code = codeLine();
@@ -218,7 +221,7 @@ function render({ model, el }) {
     h("div", { class: "pw-bar" }, steps.element, reset.element, share),
     h("div", { class: "pw-stage pw-stage-halves" },
       h("div", { class: "pw-products" }, channelRows),
-      h("div", { class: "pw-row" }, arrays(outputs, 1), hasYours ? arrays(yours, 1) : null)),
+      h("div", { class: "pw-row" }, arrays(outputs, 1), hasYours ? arrays(yours, 1) : null, incomparable)),
     predictRow, says,
     h("div", { class: "pw-bar pw-settings" }, [stride, padding, outputPadding, inChoice, outChoice, overlap, predict].filter(Boolean).map((control) => control.element)),
     code.element,
@@ -299,6 +302,7 @@ function render({ model, el }) {
         });
       }));
     });
+    if (incomparable) setText(incomparable, `yours · ${s.incomparable}`);
     if (hasYours) showYours(s);
 
     stride.update(s.stride);
@@ -361,7 +365,10 @@ function render({ model, el }) {
       plane.forEach((row, r) => row.forEach((value, c) => {
         const differs = !(Math.abs(value - (right[o]?.[r]?.[c] ?? NaN)) <= 1e-4 * Math.max(1, Math.abs(value)));
         wrong += differs;
-        table.show(r, c, { value, shade: shade1(value, largestMagnitude(right)), marks: differs ? "pw-wrong" : "", label: `yours ${r}, ${c}: ${formatNumber(value)}${differs ? `, expected ${formatNumber(right[o]?.[r]?.[c] ?? 0)}` : ""}` });
+        const isNumber = typeof value === "number"; // else "nan", "inf"
+        const text = isNumber ? formatNumber(value) : String(value);
+        const shade = isNumber ? shade1(value, largestMagnitude(right)) : 0;
+        table.show(r, c, { value, text, shade, marks: differs ? "pw-wrong" : "", label: `yours ${r}, ${c}: ${text}${differs ? `, expected ${formatNumber(right[o]?.[r]?.[c] ?? 0)}` : ""}` });
       }));
       const sameShape = rows === rightRows && columns === rightColumns;
       table.caption(`yours · ${!sameShape ? `${rows} × ${columns} instead of ${rightRows} × ${rightColumns}` : wrong ? `${wrong} of ${rows * columns} differ` : "all cells agree"}`);
