@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from importlib.util import find_spec
@@ -178,6 +179,18 @@ def copy_assets(app, error) -> None:
     shutil.copy2(anywidget, vendor / "anywidget.js")
 
 
+def drop_icon_script(app, error) -> None:
+    """The theme's icons come from its font; its script with all of Font Awesome's drawings, by far the largest
+    of a page, would only draw them again."""
+    if error or app.builder.format != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        without = re.sub(r'<script defer src="[^"]*scripts/fontawesome\.js[^"]*"></script>', "", text)
+        if without != text:
+            page.write_text(without, encoding="utf-8")
+
+
 def unhook_thebe(app) -> None:
     """sphinx-thebe declares a constant twice, an error on every page, and names a server outside."""
     for listeners in app.events.listeners.values():
@@ -197,4 +210,5 @@ def setup(app):
     app.connect("html-page-context", share_modules, priority=400)
     app.connect("html-page-context", mend_body)
     app.connect("build-finished", copy_assets)
+    app.connect("build-finished", drop_icon_script)
     return {"parallel_read_safe": True, "parallel_write_safe": False}
