@@ -180,8 +180,8 @@ def copy_assets(app, error) -> None:
 
 
 def drop_icon_script(app, error) -> None:
-    """The theme's icons come from its font; its script with all of Font Awesome's drawings, by far the largest
-    of a page, would only draw them again."""
+    """The theme's icons come from its font; its script with all of Font Awesome's drawings, by far a page's
+    largest, would only draw them again."""
     if error or app.builder.format != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):
