@@ -168,10 +168,11 @@ async (root) => {
 
 
 def time_of_a_step(browser: Browser, address: str, report: Report) -> None:
-    """For every stepper of the page: the 95th percentile over 240 steps."""
+    """For every stepper of the page: the 95th percentile over 240 steps, once the page has come to rest."""
     with fresh_page(browser) as (page, _):
-        page.goto(address)
+        page.goto(address, wait_until="networkidle")
         page.wait_for_selector("html[data-widgets]", state="attached")
+        page.wait_for_function("window.MathJax?.startup?.promise.then(() => true)")
         for root in page.locator(".pw-slot:has(.pw-stepper)").all():
             name = root.get_attribute("id") or "without a name"
             times = root.locator(".pw-widget").evaluate(STEPS)

@@ -32,7 +32,8 @@ VENDOR = {
     "mathjax/tex-chtml-full.js": "mathjax/es5/tex-chtml-full.js",
     "mathjax/output/chtml/fonts/woff-v2": "mathjax/es5/output/chtml/fonts/woff-v2",
     "require.js": "requirejs/require.js",
-    "html-manager": "@jupyter-widgets/html-manager/dist",
+    # where html-manager itself looks for its fonts
+    "@jupyter-widgets/html-manager/dist": "@jupyter-widgets/html-manager/dist",
 }
 
 #: Files beside them that no page loads: other forms of the same scripts and fonts.
@@ -186,6 +187,9 @@ def drop_icon_script(app, error) -> None:
         return
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text(encoding="utf-8")
+        # ipywidgets' own controls look for an older font where none is: on their pages the script is needed
+        if '"@jupyter-widgets/controls"' in text:
+            continue
         without = re.sub(r'<script defer src="[^"]*scripts/fontawesome\.js[^"]*"></script>', "", text)
         if without != text:
             page.write_text(without, encoding="utf-8")

@@ -106,7 +106,7 @@ def statements(worked_examples, numbers) -> list[str]:
     holds("### The four names, judged")
 
     # multiply, copy, accumulate
-    gathered = worked_examples["convolution"]["printed"]["after_steps"]["2"][0]
+    gathered = F.conv2d(F.pad(x, (1, 1, 1, 1))[None, None], w[None, None])[0, 0, 0, :2]
     holds("the first window sums to @ and the second to @.", *gathered)
     holds("a @ by @ input, a @ by @ window", 6, 6, k, k)
     holds("points to one cell of a @ by @ output", n, n)

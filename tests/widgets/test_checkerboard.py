@@ -235,3 +235,12 @@ def test_takes_arrays_and_tensors():
 def test_arguments_out_of_range_are_refused_with_a_reason(arguments, message):
     with pytest.raises(TraitError, match=message):
         Checkerboard(**arguments)
+
+
+def test_the_default_random_weights_are_uneven_at_every_kernel_size(call_js):
+    """The chapter sends readers there to see that equal counts are not equal sums."""
+    pairs = [(2, 2), (4, 2), (6, 2), (3, 3), (6, 3), (4, 4)]
+    seed = Checkerboard().seed
+    profiles = call_js("core/upsampling.js", [["kernelProfile", "random", size, seed] for size, _ in pairs])
+    for (_, stride), profile in zip(pairs, profiles, strict=True):
+        assert len({sum(profile[phase::stride]) for phase in range(stride)}) > 1

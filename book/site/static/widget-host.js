@@ -158,11 +158,11 @@
     for (const slot of document.querySelectorAll(".pw-slot")) slot.remove();
     // ipywidgets typesets descriptions through the interface of MathJax 2
     if (window.MathJax && !MathJax.Hub) MathJax.Hub = { Queue: ([, , element]) => MathJax.typesetPromise?.([element]) };
-    window.__jupyter_widgets_assets_path__ = `${here}vendor/html-manager/`;
+    window.__jupyter_widgets_assets_path__ = `${here}vendor/@jupyter-widgets/html-manager/dist/`;
     await addScript("vendor/require.js");
     requirejs.config({ baseUrl: `${here}vendor/` });
     // an empty address would fall back to the network: name a place that does not exist
-    await addScript("vendor/html-manager/embed-amd.js", { "data-jupyter-widgets-cdn": "./not-there/" });
+    await addScript("vendor/@jupyter-widgets/html-manager/dist/embed-amd.js", { "data-jupyter-widgets-cdn": "./not-there/" });
     document.documentElement.dataset.widgets = "html-manager";
   }
 

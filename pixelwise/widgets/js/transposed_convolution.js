@@ -219,7 +219,7 @@ function render({ model, el }) {
       h("div", { class: "pw-together" }, sign("="), arrays(weighted[c], outChannels))));
   root.append(
     h("div", { class: "pw-bar" }, steps.element, reset.element, share),
-    h("div", { class: "pw-stage pw-stage-halves" },
+    h("div", { class: "pw-stage" },
       h("div", { class: "pw-products" }, channelRows),
       h("div", { class: "pw-row" }, arrays(outputs, 1), hasYours ? arrays(yours, 1) : null, incomparable)),
     predictRow, says,
@@ -236,8 +236,6 @@ function render({ model, el }) {
     const [inLargest, kLargest, outLargest] = [s.x, s.weight, s.final].map(largestMagnitude);
 
     steps.update(s.steps);
-    // input, kernels and weighted kernels stand on one line where they fit
-    setAttribute(root, "style", `--across-products: ${s.width + 2 * s.kW * s.weight[0].length}`);
 
     inputs.forEach((table, c) => {
       channelRows[c].hidden = c >= s.x.length;
