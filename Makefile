@@ -18,7 +18,7 @@ setup: .venv/.installed node_modules/.installed ## the Python environment and th
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Installing the Python packages into .venv (1.6 GB with the CPU build of torch; the first time takes minutes)"
+	@echo "Installing the Python packages into .venv (2.0GB with the CPU build of torch; the first time takes minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu, venv is a package of its own: apt install python3-venv"; rm -rf .venv; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -83,7 +83,7 @@ format: setup ## let ruff put the code in order
 	$(BIN)/ruff format
 
 lock: ## pin the newest versions that pyproject.toml and package.json allow
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --all-extras --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --upgrade-package torch==$(TORCH) --output-file requirements.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --upgrade-package torch==$(TORCH) --output-file requirements.lock pyproject.toml
 	sed -i.bak 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock && rm requirements.lock.bak
 	npm install --package-lock-only --no-audit --no-fund
 
