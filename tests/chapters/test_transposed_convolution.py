@@ -93,7 +93,9 @@ def statements(worked_examples, numbers) -> list[str]:
 
     # the question
     holds(
-        "Four poolings have turned a photograph of 512 × 512 pixels into a map of @ × @.", *[512 // 2**4] * 2
+        "Four poolings, each of which halves rows and columns, have turned a photograph of 512 × 512 pixels "
+        "into a map of @ × @.",
+        *[512 // 2**4] * 2,
     )
     holds("class map that we owe is 512 × 512 again")
     holds("repeat each number in a block of @ × @ pixels", *[2**4] * 2)
@@ -127,9 +129,10 @@ def statements(worked_examples, numbers) -> list[str]:
     assert smaller(n, k, 1, padding=1) == n
     holds("has turned @ × @ into @ × @.", n, n, *full.shape)
     holds("with `padding=1`: @ × @, @ × @ or @ × @?", 8, 8, *full.shape, *[larger(n, k, padding=1)] * 2)
+    holds("Decide, then set the padding below to 1.")
     holds("It is @ × @. The padding", *up(x, w, padding=1).shape)
     six = torch.tensor(worked_examples["transposed_stride_1"]["printed"]["after_steps"]["6"])
-    holds("At step 6, the @ at the left edge of row 2 is such a number", six[2, 0])
+    holds("At step 6, the @ at its left edge is such a number", six[:, 0].min())
     longer, shorter = {larger(4, c) - 4 - c for c in (1, 3, 5)}, {larger(4, 7) - larger(4, 7, padding=1)}
     holds("At stride 1, a kernel of width $k$ makes a row $k-@$ cells longer", -longer.pop())
     holds("padding $p$ makes it $@p$ cells shorter", shorter.pop())
@@ -137,8 +140,9 @@ def statements(worked_examples, numbers) -> list[str]:
     holds("So 3 × 3 keeps the size with padding @, and 5 × 5 with padding @.", keeps[3], keeps[5])
 
     # stride
-    holds("Four inputs in a row, a kernel of width 3, stride 2.")
-    holds("take the first five steps")
+    holds("A kernel of width @ moves with stride 2. Which column do the first two stamps share", k)
+    holds("what is in row 0 of it")
+    holds("go on to step @.", max(worked_examples["transposed_stride_2"]["printed"]["after_steps"]))
     assert list(worked_examples["transposed_stride_2"]["printed"]["after_steps"]) == list("12345")
     starts = [int(up(torch.eye(n)[[j]], torch.ones(1, 3), stride=(1, 2)).argmax()) for j in range(n)]
     holds("The four stamps of a row start at columns @, @, @ and @.", *starts)
@@ -174,7 +178,12 @@ def statements(worked_examples, numbers) -> list[str]:
     holds("adds @ · @ from the first channel", x2[0, 0, 1], w2[0, 1, 0])
     holds("and @ · @ from the second, which makes @.", x2[1, 0, 1], w2[1, 1, 0], second)
     holds("so the weight has four axes")
-    assert torch.nn.ConvTranspose2d(1, 1, 1).weight.ndim == 4
+    (printed,) = [re.findall(r"\d+", text) for text in CHAPTER.run.printed if text.count("(1, ") == 2]
+    holds(
+        "Here the first takes 3 channels to @, and the second takes @ back to @:",
+        *printed[1:2] * 2,
+        printed[5],
+    )
     batch = CHAPTER.run.names["batch"]
     holds("`picture.reshape(@, @, @, @)` has the same shape", *batch.shape)
     assert not torch.equal(batch, CHAPTER.run.names["picture"].reshape(batch.shape))
@@ -200,21 +209,36 @@ def statements(worked_examples, numbers) -> list[str]:
         larger(n, k, padding=1),
     )
     holds("and with stride 2 it gives 2 · @ + @ = @.", n - 1, k, larger(n, k, 2))
-    holds("Three settings do:")
+    holds(
+        "With stride 2 the formula gives $@n - @ + k - @p$.", 2, larger(1, 5, 1) - larger(1, 5, 2) + 2, crop
+    )
+    holds("This is $2n$ if $$\\krn{k} - 2p = 2.$$ A kernel of width 2 needs no padding")
+    for c, p, q in product(range(2, 8), range(3), range(2)):
+        if larger(9, c, 2, p, q) > 0:
+            assert (larger(9, c, 2, p, q) == 2 * 9) == (c - 2 * p + q == 2)
+    holds("Width 4 needs padding @.", next(p for p in range(3) if larger(9, 4, 2, p) == 2 * 9))
+    holds("width 3 gives $2n + @$ without padding", larger(9, 3, 2) - 2 * 9)
+    holds("and $2n - @$ with padding 1.", 2 * 9 - larger(9, 3, 2, 1))
+    holds("The condition is then $k - 2p + q = 2$:")
+    holds("- It doubles the size if the stride is 2 and $k - 2p + q = 2$.")
     holds("| from 28 to |")
-    for settings in [(2, 2, 0, 0), (4, 2, 1, 0), (3, 2, 1, 1)]:
-        assert all(larger(m, *settings) == 2 * m for m in range(1, 40))
-        holds("| @ | @ | @ | @ | @ |", *settings, larger(28, *settings))
+    for c, p, q in [(2, 0, 0), (4, 1, 0), (3, 1, 1)]:
+        assert all(larger(m, c, 2, p, q) == 2 * m for m in range(1, 40))
+        holds("| @ | @ | @ | @ |", c, p, q, larger(28, c, 2, p, q))
 
     # output padding
-    holds("### Three sizes with one shadow")
+    holds("### Output padding: three sizes shrink to one")
     holds("Let a convolution with a 3 × 3 kernel, stride 3 and padding 1 shrink")
     holds("An image of 16 × 16 shrinks to @ × @. What does one of 17 × 17", *[smaller(16, 3, 3, 1)] * 2)
     assert [m for m in range(10, 30) if smaller(m, 3, 3, 1) == 6] == [16, 17, 18]
     holds("To @ × @ as well, and so does 18 × 18.", *[smaller(17, 3, 3, 1)] * 2)
     holds("So the way back from 6 has three possible ends")
     holds("names the smallest, 3 · @ + 3 − @ = @.", 6 - 1, 2 * 1, larger(6, 3, 3, 1))
-    holds("Here padding and output padding are both 1.")
+    holds("The widget has stride 3 and padding 1. An output padding of 1 gives the result one more row")
+    assert larger(2, 3, 3, 1, 1) - larger(2, 3, 3, 1) == 1
+    wide = up(x[:2, :2], w, stride=3, padding=1, output_padding=1)
+    assert torch.equal(wide, up(x[:2, :2], w, stride=3)[1:, 1:])
+    holds("then set the output padding to 1.")
     holds("Set the output padding to 2, and a row and a column of zeros survive")
 
     # five views
@@ -237,12 +261,16 @@ def statements(worked_examples, numbers) -> list[str]:
         k - 1,
     )
     holds("with $s-@$ zeros between neighbours. Put $k-@$ rings", 4 - between, k - around)
-    holds("*turned by 180°*, over all this")
+    holds("Turn the kernel *by 180°*, so that its last row comes first and each row runs from right to left.")
+    assert w.flip(-1, -2).tolist() == [row[::-1] for row in w.tolist()[::-1]]
+    holds("With padding $p$ there are $k-1-p$ rings")
     holds("At stride 2, one step of the window is half the way")
     holds("the window stops at @ places and multiplies @ times at each:", strided.numel(), w.numel())
     holds("each: @ multiplications", strided.numel() * w.numel())
     holds("The sixteen stamps need @.", x.numel() * w.numel())
-    holds("so we convolve images that hold a single 1:")
+    holds(
+        "the vector whose entry $c$ is 1 and whose others are 0. So we convolve images that hold a single 1:"
+    )
     M = F.conv2d(torch.eye(16).reshape(-1, 1, 4, 4), w[None, None]).flatten(1).T
     assert M.shape == (4, 16)
     holds("**View 3: transposed matrix.**")
@@ -288,12 +316,15 @@ def statements(worked_examples, numbers) -> list[str]:
         assert counts(kernel, stride) <= {kernel // stride, -(-kernel // stride)}
         assert (len(counts(kernel, stride)) == 1) == (kernel % stride == 0)
     holds("the dullest picture there is, 1 in every pixel, and the dullest kernel, 1 in every cell")
-    holds("Kernel 3, stride 2: is the output flat? Then try kernel 4 and kernel 5. Which of the three")
-    holds("Only kernel @. With all", *flat)
+    holds("With stride 2, for which of the kernel sizes 3, 4 and 5 is the output flat, away from the border?")
+    holds("then set the stride to 2 and try them.")
+    holds("Only size @. With all", *flat)
     inside = sorted({a * b for a, b in product(counts(3, 2), repeat=2)})
     holds("The @, @ and @ inside are the *checkerboard*", *inside)
     holds("Weights are not all 1.")
-    holds("there are $s^@$ kinds, called *phases*", 2)
+    holds("There are $s^@$ kinds, called *phases*. On a picture that is 1 everywhere", 2)
+    holds("in the widget, keep stride 2, set the *weights* to *random*")
+    holds("We give it a picture that is 1 in every channel")
     holds("For the lecture's kernel and stride 2, they do not")
     holds("0 is flat, 1 is nothing but pattern")
     holds("Five ways to double the size, each for 16 channels")
@@ -321,18 +352,26 @@ def statements(worked_examples, numbers) -> list[str]:
     doubled = F.interpolate(torch.eye(36).reshape(36, 1, 6, 6), scale_factor=2, mode="bilinear")
     middle = sorted((16 * doubled[:, 0, 5, 5]).tolist())[-4:]
     assert middle == sorted(tent[0::2, 0::2].flatten().tolist()) == [1, 3, 3, 9]
-    holds("For stride 2 it is @ cells wide", len(tent))
+    smooth = torch.outer(torch.tensor([0.5, 1, 0.5]), torch.tensor([0.5, 1, 0.5]))
+    image = torch.rand(5, 5)
+    between = F.interpolate(image[None, None], size=9, mode="bilinear", align_corners=True)[0, 0]
+    torch.testing.assert_close(up(image, smooth, stride=2, padding=1), between)
+    holds("has the row ½, 1, ½: every second output copies an input")
+    assert {larger(m, 3, 2, 1) - 2 * m for m in range(1, 9)} == {-1}
+    holds("With stride 2 and padding 1 it makes $2n - 1$ cells of $n$, as every kernel of width 3 does.")
+    holds("So an input reaches four outputs, with ¼, ¾, ¾ and ¼, and the kernel is @ cells wide", len(tent))
     holds("In sixteenths, each phase holds a @, two @ and a @.", middle[3], middle[1], middle[0])
     holds(
         "So an output is @ parts of the nearest input, @ of each of the two next to it and @ of the one",
         *middle[:1:-1],
         middle[0],
     )
-    gradient = F.conv_transpose2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3), stride=2)
-    assert gradient.max() == 4 * gradient.min()
+    gradient = up(torch.ones(4, 4), torch.ones(3, 3), stride=2)
+    assert torch.equal(gradient[2:-2:2, 2:-2:2], torch.full((3, 3), 4.0))
+    assert torch.equal(gradient[1::2, 1::2], torch.ones(4, 4))
     holds("View 4 has a consequence. The backward pass of a convolution with kernel 3 and stride 2 is")
     holds("is a transposed convolution with kernel 3 and stride 2. So the gradient")
-    holds("Some pixels get four times the gradient of their neighbours, because four windows read them")
+    holds("a pixel that four windows read has diagonal neighbours that only one window reads")
 
     # PyTorch
     first, following = (torch.nn.ConvTranspose2d(c, c // 2, 2, stride=2, device="meta") for c in (1024, 512))
@@ -345,7 +384,7 @@ def statements(worked_examples, numbers) -> list[str]:
     )
     assert torch.finfo(torch.bfloat16).bits == 16
     holds("runs transposed convolutions in 16 bits")
-    holds("faster with 16 bits")
+    holds("where the hardware multiplies 16-bit numbers faster")
     assert shape.numel() == 2 * 1024 * 28 * 28
     holds("The output has @ times the cells and half", shape[2] * shape[3] // 28**2)
     holds("the next upconvolution, from 512 to @ channels, has @.", following.out_channels, later)
@@ -374,8 +413,9 @@ def statements(worked_examples, numbers) -> list[str]:
     )
     holds("has a 1 × 1 kernel with weight 1 and stride 2. What does it do to a 4 × 4 image?")
     holds("It inserts the zeros of view 2 and nothing else. The result is @ × @.", *[larger(4, 1, 2)] * 2)
-    holds("vertical stripes of period 2")
-    holds("Phases $(0, b)$ and $(1, b)$ have the same sum for each $b$, and the sums for $b = 0$ and $b = 1$")
+    holds("A transposed convolution with stride 2 makes vertical stripes of a flat image")
+    holds("you know about the four phases of its kernel?")
+    holds("The sums of the phases $(0, b)$ and $(1, b)$ agree for each $b$, and those of $b = 0$ and $b = 1$")
     sums = [[int(w[a::2, b::2].sum()) for b in range(2)] for a in range(2)]
     assert sums[0] == sums[1]
     holds("The lecture's kernel at stride 2 is an example: its sums are @ and @ in both rows.", *sums[0])
@@ -390,7 +430,7 @@ def statements(worked_examples, numbers) -> list[str]:
     holds("$M M^\\top = \\lVert w \\rVert^2 I$.")
     holds("acts on each 2 × 2 block alone and is $\\lVert w \\rVert^2$ times the projection")
     holds("keeps one number of four")
-    holds("Turned by 180° a symmetric kernel is itself.")
+    holds("Turned by 180°, a symmetric kernel stays as it is.")
     holds("In problem set 2 you write")
     return say
 
@@ -550,8 +590,19 @@ def test_the_widgets_show_the_lectures_examples(worked_examples):
         inputs, kernels = torch.tensor(widget.input), torch.tensor(widget.kernel)
         assert torch.equal(inputs.reshape(-1), torch.tensor(right["input"]).reshape(-1)), name
         assert torch.equal(kernels.reshape(-1), torch.tensor(right["kernel"]).reshape(-1)), name
-    assert shown["cropped"].padding == 1 and shown["cropped"].input == shown["stride-1"].input
+    assert shown["cropped"].input == shown["stride-1"].input
     assert shown["five-views"].input == worked_examples["transposed_stride_2"]["input"]
+
+
+def test_no_widget_gives_away_what_its_reader_is_to_predict():
+    """Where a box asks about a setting, the widget below it opens without that setting."""
+    shown = {v.name: v for v in CHAPTER.run.shown if hasattr(v, "name")}
+    assert shown["stride-1"].step == shown["stride-2"].step == shown["two-channels"].step == 0
+    assert shown["cropped"].padding == 0
+    assert shown["output-padding"].padding == 1 and shown["output-padding"].output_padding == 0
+    assert shown["checkerboard"].stride == 1
+    answers = [tags for code, tags in CHAPTER.cells if "print(n, " in code or "M @ M.T @" in code]
+    assert answers == [{"hide-output"}] * 2
 
 
 def test_names_of_widgets_and_labels_differ():
