@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -45,3 +46,27 @@ def call_js() -> Callable[[str, list], list]:
         return json.loads(done.stdout)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def draw_widgets() -> Callable[..., list[str]]:
+    """`draw_widgets(widget, …)`: the HTML of each, drawn as the book draws it, in one run of Node."""
+
+    def draw(*widgets: Any) -> list[str]:
+        models = {}
+        for number, widget in enumerate(widgets):
+            state = {**widget.get_state(), "layout": None}
+            binary = [name for name, value in state.items() if isinstance(value, bytes)]
+            buffers = [{"path": [b], "data": base64.b64encode(state.pop(b)).decode()} for b in binary]
+            models[str(number)] = {"state": state, "buffers": buffers}
+        done = subprocess.run(
+            ["node", str(ROOT / "book" / "site" / "draw_widgets.mjs")],
+            input=json.dumps(models),
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        assert done.returncode == 0, done.stderr
+        return list(json.loads(done.stdout).values())
+
+    return draw

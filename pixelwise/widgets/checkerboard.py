@@ -18,7 +18,7 @@ PICTURE_SIZE = 96
 def portrait() -> bytes:
     """Grace Hopper, who wrote one of the first compilers: 96 × 96 grey values from matplotlib's sample data.
 
-    The photograph is by the U.S. Navy and in the public domain.
+    Public domain, says the change that brought it there, https://github.com/matplotlib/matplotlib/pull/1599.
     """
     import matplotlib.cbook  # here, because it is slow and the only use
     import matplotlib.image

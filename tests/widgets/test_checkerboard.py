@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +13,6 @@ from traitlets import TraitError
 from pixelwise.widgets import Checkerboard
 from pixelwise.widgets.checkerboard import PICTURE_SIZE, portrait
 
-ROOT = Path(__file__).resolve().parents[2]
 CORE = "core/upsampling.js"
 SETTINGS = [
     (kind, size, stride)
@@ -148,35 +143,17 @@ def test_the_lines_of_pytorch_compute_the_pictures(call_js, profiles):
 # ---- what is drawn --------------------------------------------------------------------------------------
 
 
-def draw(*widgets):
-    """The HTML of each widget, drawn as the book draws it."""
-    models = {}
-    for k, widget in enumerate(widgets):
-        state = {**widget.get_state(), "layout": None}
-        picture = base64.b64encode(state.pop("picture")).decode()
-        models[str(k)] = {"state": state, "buffers": [{"path": ["picture"], "data": picture}]}
-    done = subprocess.run(
-        ["node", str(ROOT / "book" / "site" / "draw_widgets.mjs")],
-        input=json.dumps(models),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr
-    return list(json.loads(done.stdout).values())
-
-
 def said(html):
     """The verdict and the sentence about the cell that is pointed at."""
     return [re.sub(r"<[^>]*>", "", text) for text in re.findall(r"<output[^>]*>(.*?)</output>", html)]
 
 
-def test_the_verdict_is_right_for_every_setting(profiles):
+def test_the_verdict_is_right_for_every_setting(draw_widgets, profiles):
     widgets = [
         Checkerboard(kernel_size=size, stride=stride, weights=kind, seed=stride)
         for kind, size, stride in SETTINGS
     ]
-    for (kind, size, stride), html in zip(SETTINGS, draw(*widgets), strict=True):
+    for (kind, size, stride), html in zip(SETTINGS, draw_widgets(*widgets), strict=True):
         weights = array(profiles[kind, size, stride])
         sums, counts = interior(weights, stride), interior(torch.ones(size).double(), stride)
         even = bool(sums.max() - sums.min() < 1e-9)
@@ -200,9 +177,15 @@ def test_the_verdict_is_right_for_every_setting(profiles):
         ({"pinned": ["line", 99]}, "Point at a cell"),
     ],
 )
-def test_a_cell_says_what_it_receives(arguments, sentence):
-    (html,) = draw(Checkerboard(**arguments))
+def test_a_cell_says_what_it_receives(draw_widgets, arguments, sentence):
+    (html,) = draw_widgets(Checkerboard(**arguments))
     assert said(html)[1].startswith(sentence)
+
+
+def test_every_colour_of_the_bars_has_a_word(draw_widgets):
+    (html,) = draw_widgets(Checkerboard())
+    key = re.search(r'<p[^>]*class="pw-key".*?</p>', html)[0]
+    assert re.findall(r"</span>([^<]+)", key) == ["more than the mean", "less", "equal", "border"]
 
 
 # ---- the Python side ------------------------------------------------------------------------------------

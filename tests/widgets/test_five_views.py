@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +12,6 @@ from traitlets import TraitError
 
 from pixelwise.widgets import FiveViews
 
-ROOT = Path(__file__).resolve().parents[2]
 CORE = "core/equivalence.js"
 
 
@@ -131,20 +127,6 @@ def test_the_lines_of_pytorch_under_the_views_compute_the_same(call_js):
 # ---- what is drawn --------------------------------------------------------------------------------------
 
 
-def draw(*widgets):
-    """The HTML of each widget, drawn as the book draws it."""
-    models = {str(k): {"state": {**w.get_state(), "layout": None}} for k, w in enumerate(widgets)}
-    done = subprocess.run(
-        ["node", str(ROOT / "book" / "site" / "draw_widgets.mjs")],
-        input=json.dumps(models),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr
-    return list(json.loads(done.stdout).values())
-
-
 def equation(html):
     """What the view says about the selected cell, as plain text."""
     return re.sub(r"<[^>]*>", "", re.search(r"<output[^>]*>(.*?)</output>", html)[1])
@@ -155,11 +137,11 @@ def number(text):
 
 
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), (1, 1), (2, 0), (2, 1), (3, 1)])
-def test_every_step_says_a_sum_of_products_that_is_right(stride, padding):
+def test_every_step_says_a_sum_of_products_that_is_right(draw_widgets, stride, padding):
     first = FiveViews()
     y = transposed(array(first.input), array(first.kernel), stride, padding)
     steps = range(0, y.numel(), 3)
-    html = draw(*(FiveViews(stride=stride, padding=padding, step=step) for step in steps))
+    html = draw_widgets(*(FiveViews(stride=stride, padding=padding, step=step) for step in steps))
     for step, drawn in zip(steps, html, strict=True):
         row, column = divmod(step, y.shape[1])
         said = equation(drawn)
@@ -182,13 +164,43 @@ def test_every_step_says_a_sum_of_products_that_is_right(stride, padding):
         (["nonsense", 99], "y[0, 0] = 1·1 = 1"),
     ],
 )
-def test_whatever_is_pinned_says_what_it_does(pinned, said):
-    (html,) = draw(FiveViews(stride=2, padding=1, pinned=pinned))
+def test_whatever_is_pinned_says_what_it_does(draw_widgets, pinned, said):
+    (html,) = draw_widgets(FiveViews(stride=2, padding=1, pinned=pinned))
     assert equation(html).startswith(said)
 
 
-def test_settings_that_do_not_go_together_cannot_be_chosen():
-    (html,) = draw(FiveViews(kernel=[[1]]))
+@pytest.mark.parametrize("size", [(3, 3), (2, 3), (3, 1)])
+def test_a_legend_says_which_colour_is_which_weight(draw_widgets, size):
+    (html,) = draw_widgets(FiveViews(input=torch.ones(2, 2), kernel=torch.ones(size)))
+    key = re.search(r'<p[^>]*class="pw-key".*?</p>', html)[0]
+    rows = re.findall(r'class="pw-weight pw-weight-row-(\d) pw-weight-column-0"></span>row (\d)', key)
+    assert rows == [(str(u), str(u)) for u in range(size[0])]
+    assert ("paler from left to right" in key) == (size[1] > 1)
+
+
+@pytest.mark.parametrize(("stride", "padding", "around"), [(1, 0, 2), (2, 1, 1), (3, 0, 2)])
+def test_zero_insertion_says_how_many_zeros(draw_widgets, stride, padding, around):
+    (html,) = draw_widgets(FiveViews(stride=stride, padding=padding))
+    between = ["No zeros", "1 zero", "2 zeros"][stride - 1]
+    assert f"{between} between the inputs, k − 1 − p = {around} around them." in html
+
+
+def test_the_vectors_beside_the_matrix_are_x_and_y(draw_widgets):
+    """y has its numbers only where a row is high enough for them."""
+    for stride, written in [(1, True), (2, False)]:
+        widget = FiveViews(stride=stride)
+        (html,) = draw_widgets(widget)
+        x, y = (
+            [number(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", group)]
+            for group in re.search(r'"pw-xs"(.*?)</g>.*?"pw-ys"(.*?)</g>', html).groups()
+        )
+        assert x == array(widget.input).flatten().tolist()
+        right = transposed(array(widget.input), array(widget.kernel), stride, 0)
+        assert y == (right.flatten().tolist() if written else [])
+
+
+def test_settings_that_do_not_go_together_cannot_be_chosen(draw_widgets):
+    (html,) = draw_widgets(FiveViews(kernel=[[1]]))
     padding = re.search("<legend>padding.*?</fieldset>", html)[0]
     allowed = {
         re.search(r'value="(\d)"', field)[1]: "disabled" not in field

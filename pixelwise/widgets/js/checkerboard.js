@@ -10,6 +10,11 @@ const WEIGHTS = ["uniform", "bilinear", "random"];
 const PICTURE_SIZE = 96;
 /** So many input samples that the output fits on a page and its middle is free of borders. */
 const SAMPLES = { 1: 6, 2: 5, 3: 4, 4: 3 };
+/** What the bars' colours mean, against the mean away from the border. */
+const KEY = [
+  [{ class: "pw-more" }, "more than the mean"], [{ class: "pw-less" }, "less"],
+  [{ style: "background: var(--pw-output)" }, "equal"], [{ class: "pw-border" }, "border"],
+];
 const between = (low, value, high) => Math.max(low, Math.min(high, value));
 const same = (a, b) => String(a) === String(b);
 
@@ -151,7 +156,7 @@ function render({ model, el }) {
   const sums = numberTable({ role: "output", ...linked((_, column) => ["line", column]) });
   const plane = numberTable({ role: "output", ...linked((row, column) => ["plane", row, column]) });
   const line = h("div", { class: "pw-line" }, footprints.element, sumsTitle, bars, sums.element,
-    h("p", { class: "pw-key", "aria-hidden": "true" }, h("span", { class: "pw-more" }), "more than the mean", h("span", { class: "pw-less" }), "less", h("span", { class: "pw-border" }), "border"));
+    h("p", { class: "pw-key", "aria-hidden": "true", style: "flex-wrap: wrap" }, KEY.flatMap(([look, text]) => [h("span", look), text])));
   const before = pictureFrame("input"), after = pictureFrame("output"), instead = pictureFrame("output");
 
   root.append(

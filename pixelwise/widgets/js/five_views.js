@@ -128,10 +128,10 @@ function captions(s) {
     scatter: kind === "output" ? `${many(s.selected.length, "input adds a product", "inputs add a product each")} to this cell.`
       : kind === "entry" && !s.weight ? "This input does not reach this cell."
       : s.source ? "This input adds its multiple of the kernel." : "Every input adds its multiple of the kernel.",
-    gather: `${many(s.stride - 1, "zero", "zeros")} between the inputs, ${[s.kH - 1 - s.padding, s.kW - 1 - s.padding].filter((n, k, all) => k === 0 || n !== all[0]).join(" and ")} around them; the kernel, turned by 180°, slides over it.`,
+    gather: `${many(s.stride - 1, "zero", "zeros")} between the inputs, k − 1 − p = ${[s.kH - 1 - s.padding, s.kW - 1 - s.padding].filter((n, k, all) => k === 0 || n !== all[0]).join(" and ")} around them. Over this slides the kernel, turned by 180°.`,
     matrix: shown ? `Row ${index} of Mᵀ times x is this cell.` : s.source ? `Column ${s.source[0] * s.width + s.source[1]} of Mᵀ spreads this input.` : s.weight ? "One weight stands once in every column." : "Each row of Mᵀ times x is one output cell.",
-    gradient: shown ? [quiet("∂L/∂image"), green(`[${row - s.padding}, ${column - s.padding}]`), " is the same sum, ", green(formatNumber(s.canvas[row][column])), ", if x holds ", quiet("∂L/∂out"), "."]
-      : ["If x holds ", quiet("∂L/∂out"), ", then y holds ", quiet("∂L/∂image"), "."],
+    gradient: shown ? [quiet("∂ℓ/∂image"), green(`[${row - s.padding}, ${column - s.padding}]`), " is the same sum, ", green(formatNumber(s.canvas[row][column])), ", if x holds ", quiet("∂ℓ/∂out"), "."]
+      : ["If x holds ", quiet("∂ℓ/∂out"), ", then y holds ", quiet("∂ℓ/∂image"), "."],
     call: `${s.height} × ${s.width} → ${s.rows} × ${s.columns}: (${s.height} − 1)·${s.stride} − 2·${s.padding} + ${s.kH} = ${s.rows} rows.`,
   };
 }
@@ -170,14 +170,14 @@ function matrixPicture({ onPoint, onPick }) {
   /** What lies under the pointer: an entry, a number of x or a number of y. */
   function placeOf(event) {
     const { left, top } = picture.firstChild.getBoundingClientRect();
-    const { cellWidth, cellHeight, rows, columns, header, side } = geometry;
+    const { cellWidth, cellHeight, rows, columns, header, width, side } = geometry;
     const column = Math.floor((event.clientX - left) / cellWidth);
     const row = Math.floor((event.clientY - top - header) / cellHeight);
     const inRows = row >= 0 && row < rows;
     const inColumns = column >= 0 && column < columns;
     if (inRows && inColumns) return ["entry", row, column];
     if (inColumns && row < 0) return ["x", column];
-    if (inRows && event.clientX - left > columns * cellWidth && event.clientX - left < columns * cellWidth + side) return ["y", row];
+    if (inRows && event.clientX - left > width && event.clientX - left < width + side) return ["y", row];
     return null;
   }
   let last = "";
@@ -206,24 +206,26 @@ function matrixPicture({ onPoint, onPick }) {
   function draw(s) {
     const [rows, columns] = shapeOf(s.matrix).slice(0, 2);
     const cellHeight = rows <= 40 ? Math.min(18, Math.floor(480 / rows)) : Math.max(6, Math.floor(740 / rows));
-    const cellWidth = columns <= 9 ? 22 : 14;
-    const [header, side] = [20, 28];
-    geometry = { rows, columns, cellHeight, cellWidth, header, side };
-    const [width, height] = [columns * cellWidth, rows * cellHeight];
+    const cellWidth = columns <= 9 ? 22 : 15.5;
     const withNumbers = cellHeight >= 11;
+    const gap = 4;
+    const yWidth = withNumbers ? 24 : 10;
+    const [header, side] = [18 + gap, gap + yWidth];
+    const [width, height] = [columns * cellWidth, rows * cellHeight];
+    geometry = { rows, columns, cellHeight, cellWidth, header, width, side };
     const number = (value, x, y) => drawn("text", { x, y: y + 3.5 }, formatNumber(value));
-    const lines = [
-      ...Array.from({ length: rows + 1 }, (_, r) => `M0 ${r * cellHeight}h${width}`),
-      ...Array.from({ length: columns + 1 }, (_, c) => `M${c * cellWidth} 0v${height}`),
+    /** The lines between cells; x above the matrix and y beside it have their own, and a frame in their hue. */
+    const grid = (x, y, down, across, w, h0) => [
+      ...Array.from({ length: down + 1 }, (_, r) => `M${x} ${y + r * h0}h${across * w}`),
+      ...Array.from({ length: across + 1 }, (_, c) => `M${x + c * w} ${y}v${down * h0}`),
     ].join("");
+    const lines = grid(0, 0, rows, columns, cellWidth, cellHeight) + grid(0, -header, 1, columns, cellWidth, 18) + grid(width + gap, 0, rows, 1, yWidth, cellHeight);
+    const framed = (role, x, y, w, h0) => drawn("rect", { x, y, width: w, height: h0, fill: "none", style: `stroke: var(--pw-${role}); stroke-width: 1.5` });
     // Boxes over the drawing rather than in it: moving them leaves the drawing's layout alone.
     const band = (role, w, h0) => h("div", { class: `pw-band pw-band-${role}`, style: `width: ${w + 2}px; height: ${h0 + 2}px` });
     bands = { column: band("input", cellWidth, height + header), row: band("output", width + side, cellHeight), cell: band("entry", cellWidth, cellHeight) };
-    const xs = s.x.flat().map((value, c) => number(value, (c + 0.5) * cellWidth, -header / 2));
-    const ys = s.matrix.map((_, r) => {
-      const value = s.canvas[s.outputAt(r)[0]][s.outputAt(r)[1]];
-      return withNumbers ? number(value, width + side / 2, (r + 0.5) * cellHeight) : drawn("rect", { class: "pw-tick", x: width + 8, y: r * cellHeight + cellHeight / 2 - 0.5, width: 5, height: 1 });
-    });
+    const xs = s.x.flat().map((value, c) => number(value, (c + 0.5) * cellWidth, 9 - header));
+    const ys = withNumbers ? s.matrix.map((_, r) => number(s.canvas[s.outputAt(r)[0]][s.outputAt(r)[1]], width + gap + yWidth / 2, (r + 0.5) * cellHeight)) : [];
     entries = s.matrix.flatMap((line, r) => line.flatMap((weight, c) => {
       if (!weight) return [];
       const [u, v] = weight;
@@ -232,10 +234,11 @@ function matrixPicture({ onPoint, onPick }) {
       return [{ r, c, u, v, group, shown: null }];
     }));
     picture.replaceChildren(drawn(
-      "svg", { width: width + side + 2, height: height + header + 2, "aria-hidden": "true" },
+      "svg", { width: width + side + 3, height: height + header + 2, "aria-hidden": "true" },
       drawn("g", { transform: `translate(1 ${header + 1})` },
         drawn("path", { class: "pw-lines", d: lines }), ...entries.map((entry) => entry.group),
-        drawn("g", { class: "pw-xs" }, ...xs), drawn("g", { class: "pw-ys" }, ...ys)),
+        drawn("g", { class: "pw-xs", style: "font-size: 9px" }, framed("input", 0, -header, width, 18), ...xs),
+        drawn("g", { class: "pw-ys" }, framed("output", width + gap, 0, yWidth, height), ...ys)),
     ), ...Object.values(bands));
     setAttribute(picture, "aria-label", `The matrix M transposed, ${rows} rows and ${columns} columns. Arrow keys move over its entries.`);
   }
@@ -310,7 +313,9 @@ function render({ model, el }) {
   const stride = choice({ label: "stride", options: STRIDES, onChoose: (value) => setTraits(model, { stride: value }) });
   const padding = choice({ label: "padding", options: PADDINGS, onChoose: (value) => setTraits(model, { padding: value }) });
   const reset = button({ label: "Reset the numbers", iconName: "reset", onPress: () => setTraits(model, original) });
-  const sign = (text) => h("span", { class: "pw-sign", "aria-hidden": "true" }, text);
+  /** An array with the sign before it, which stays before it where the line breaks. */
+  const after = (sign, table) => h("div", { class: "pw-together" }, h("span", { class: "pw-sign", "aria-hidden": "true" }, sign), table.element);
+  const key = h("p", { class: "pw-key", style: "flex-wrap: wrap" });
   const caption = () => h("p", { class: "pw-view-says" });
   const says1 = caption(), says2 = caption(), says3 = caption(), says4 = caption(), says5 = caption();
   const [code2, code3] = [h("code"), h("code")];
@@ -325,12 +330,13 @@ function render({ model, el }) {
     // above the views, which a setting makes taller: it would not stay under the pointer below them
     h("div", { class: "pw-bar pw-above" }, stride.element, padding.element, reset.element),
     says,
+    key,
     h("div", { class: "pw-views" },
       h("div", { class: "pw-views-left" },
         view(1, "Scatter and add", says1,
-          h("div", { class: "pw-row" }, input.element, sign("·"), kernel.element, sign("→"), output.element)),
+          h("div", { class: "pw-row" }, input.element, after("·", kernel), after("→", output))),
         view(2, "Zero insertion, kernel turned", says2,
-          h("div", { class: "pw-row" }, inserted.element, sign("∗"), turnedKernel.element), code2)),
+          h("div", { class: "pw-row" }, inserted.element, after("∗", turnedKernel)), code2)),
       view(3, "Transposed matrix", says3, matrix.element, code3)),
     h("div", { class: "pw-views" },
       view(4, "Gradient of a convolution", says4, code4.element),
@@ -372,6 +378,8 @@ function render({ model, el }) {
         }
     }
 
+    showKey(s);
+
     output.resize(s.canvasRows, s.canvasColumns);
     output.element.classList.toggle("pw-is-cropped", s.padding > 0);
     const [lastRow, lastColumn] = [s.canvasRows - s.padding - 1, s.canvasColumns - s.padding - 1];
@@ -393,7 +401,7 @@ function render({ model, el }) {
       const term = source && s.selected.find((t) => t.i === source[0] && t.j === source[1]);
       const lying = onInserted(r, c) ?? (kind === "kernel" ? term : null);
       const pointed = same(s.focus, ["inserted", r, c]);
-      const marks = [lying && tint(lying), !source && "pw-untouched", (term || pointed) && "pw-linked"].filter(Boolean).join(" ");
+      const marks = [lying ? tint(lying) : !source && "pw-untouched", (term || pointed) && "pw-linked"].filter(Boolean).join(" ");
       inserted.show(r, c, { value, marks, label: source ? `${xName(...source)}: ${formatNumber(value)}` : "inserted zero: 0" });
     }));
 
@@ -414,6 +422,17 @@ function render({ model, el }) {
     says.setAttribute("aria-live", get("playing") ? "off" : "polite");
     colouredText(says, sentence(s));
     root.dataset.step = s.step;
+  }
+
+  /** What the colours mean: a row of the kernel has a hue, and the strength says the column. */
+  let keyShown = "";
+  function showKey({ kH, kW }) {
+    if (keyShown === `${kH} × ${kW}`) return;
+    keyShown = `${kH} × ${kW}`;
+    const colour = "background: color-mix(in srgb, var(--hue) var(--strength), var(--ground))";
+    const all = kW > 1 ? " of the kernel, paler from left to right" : " of the kernel";
+    const rows = Array.from({ length: kH }, (_, u) => [h("span", { class: weightClass(u, 0), style: colour }), `row ${u}${u === kH - 1 ? all : ""}`]);
+    key.replaceChildren(...rows.flat());
   }
 
   const stopWatching = watchTraits(model, TRAITS, update);
