@@ -314,6 +314,19 @@ def test_a_prediction_is_hidden_then_judged(stepper, worked_examples):
     assert widget.root.locator(".pw-verdict-right, .pw-verdict-wrong").count() == 0
 
 
+def test_play_waits_for_the_answer_and_the_question_stays_beside_it(stepper):
+    widget = stepper("predicted")
+    widget.root.get_by_role("button", name="Play").click()
+    expect(widget.root).to_have_attribute("data-step", "3")
+    expect(widget.root.get_by_role("button", name="Play")).to_be_visible()  # paused: the button says Play again
+    widget.page.wait_for_timeout(1500)  # longer than a step of Play
+    expect(widget.root).to_have_attribute("data-step", "3")
+    question = widget.root.locator(".pw-predict label")
+    expect(question).to_contain_text("What does it hold?")
+    widget.root.get_by_role("button", name="Show").click()
+    expect(question).to_contain_text("What does it hold?")
+
+
 def sum_in_verdict(widget: Stepper) -> float:
     return number(widget.root.locator(".pw-predict [aria-live]").text_content().rsplit(" = ", 1)[1])
 

@@ -34,9 +34,14 @@ def contrast(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def shade_shares() -> dict[int, int]:
+    """How much colour each level of shade has, in percent."""
+    return {int(k): int(share) for k, share in re.findall(r"\.pw-shade-(\d+) \{ --shade: (\d+)%", LOOK)}
+
+
 def strongest_shades(theme: int) -> list[tuple[float, ...]]:
-    """The grounds of cells with the largest numbers; the share is the one that `ui.js` gives them."""
-    share = int(re.search(r"Math\.abs\(shade\) \* (\d+)", UI)[1]) / 100
+    """The grounds of cells with the largest numbers, of the last shade in `look.css`."""
+    share = max(shade_shares().values()) / 100
     ends = (palette.POSITIVE[theme], palette.NEGATIVE[theme])
     return [mix(rgb(end), rgb(palette.GROUND[theme]), share) for end in ends]
 
@@ -45,6 +50,13 @@ def strongest_shades(theme: int) -> list[tuple[float, ...]]:
 @pytest.mark.parametrize("role", palette.ROLES)
 def test_each_role_can_be_read_on_the_page(role, theme):
     assert contrast(rgb(palette.ROLES[role][theme]), rgb(palette.GROUND[theme])) >= AA
+
+
+def test_every_shade_that_a_table_gives_has_its_colour_and_a_larger_number_more_of_it():
+    levels = int(re.search(r"const SHADES = (\d+)", UI)[1])
+    shares = shade_shares()
+    assert list(shares) == list(range(1, levels + 1))
+    assert list(shares.values()) == sorted(set(shares.values()))
 
 
 @THEMES

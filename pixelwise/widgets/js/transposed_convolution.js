@@ -44,6 +44,7 @@ function present(get) {
   s.canvas = transposedCanvas(s.x, s.weight, { stride: s.stride, outputPadding: s.outputPadding, steps: s.step });
   s.final = transposedCanvas(s.x, s.weight, { stride: s.stride, outputPadding: s.outputPadding });
   s.overlap = overlapCounts(s.height, s.width, s.kH, s.kW, { stride: s.stride, outputPadding: s.outputPadding });
+  s.reached = overlapCounts(s.height, s.width, s.kH, s.kW, { stride: s.stride, outputPadding: s.outputPadding, steps: s.step });
   [s.rows, s.columns] = shapeOf(s.overlap);
   s.isCropped = (row, column) =>
     row < s.padding || column < s.padding || row >= s.rows - s.padding || column >= s.columns - s.padding;
@@ -109,7 +110,7 @@ function sayStep(s) {
   const where = s.padding ? `${rows} and ${columns}, counted before the crop` : `${rows} and ${columns}`;
   if (s.x.every((plane) => plane[i][j] === 0)) return [...values, `: the kernel times 0 adds nothing to ${where}.`];
   const many = s.x.length > 1;
-  return [...values, ": ", kernelText(many ? "each channel's kernel" : "the kernel"), many ? ", times its channel's value, is added to " : `, times ${formatFactor(s.x[0][i][j])}, is added to `, outputText(where), "."];
+  return [...values, ": ", kernelText(many ? "each channel's kernel" : s.weight[0].length > 1 ? "each kernel" : "the kernel"), many ? ", times its channel's value, is added to " : `, times ${formatFactor(s.x[0][i][j])}, is added to `, outputText(where), "."];
 }
 
 function sayOutput(s, [, o, row, column]) {
@@ -184,7 +185,7 @@ function render({ model, el }) {
 
   const incomparable = get("incomparable") ? h("p", {}) : null;
 
-  const steps = stepper(model, { describe: (step) => (step ? `step ${step}` : "before the first step") });
+  const steps = stepper(model, { describe: (step) => (step ? `step ${step}` : "before the first step"), pauses: () => get("predict") });
   const says = h("output", { class: "pw-says", "aria-live": "polite" });
   const code = codeLine();
   const stride = choice({
@@ -264,7 +265,7 @@ function render({ model, el }) {
         kernels[c][o].resize(s.kH, s.kW);
         weighted[c][o].resize(s.kH, s.kW);
         kernels[c][o].caption(which ? `w${which}` : "kernel w");
-        weighted[c][o].caption(factor === null ? "weighted" : `${formatNumber(factor)} × w`);
+        weighted[c][o].caption(factor === null ? "weighted" : `${formatNumber(factor)}·w${which}`);
         for (let u = 0; u < s.kH; u++)
           for (let v = 0; v < s.kW; v++) {
             const used = term.some((t) => t.c === c && t.o === o && t.u === u && t.v === v);
@@ -285,7 +286,7 @@ function render({ model, el }) {
       table.caption(`output y${s.weight[0].length > 1 ? `[${o}]` : ""} · ${s.rows - 2 * s.padding} × ${s.columns - 2 * s.padding}${cropped}`);
       s.canvas[o].forEach((row, r) => row.forEach((value, c) => {
         const hidden = s.question && !s.answered && o === 0 && r === s.question.row && c === s.question.column;
-        const untouched = !contributionsToAny(s, r, c);
+        const untouched = s.reached[r][c] === 0;
         const marks = [
           s.isCropped(r, c) && "pw-cropped", untouched && "pw-untouched", edgesOf(s, r, c),
           String(s.pinned) === String(["output", o, r, c]) ? "pw-pinned"
@@ -319,10 +320,6 @@ function render({ model, el }) {
     root.dataset.step = s.step;
   }
 
-  /** Whether a product has landed on the cell by this step. */
-  function contributionsToAny(s, row, column) {
-    return s.overlap[row][column] > 0 && contributionsTo(s.x, s.weight, 0, row, column, s.stride).some(s.isDone);
-  }
   /** Where the frame of what the crop keeps runs along this cell. */
   const edgesOf = (s, row, column) => {
     if (!s.padding || s.isCropped(row, column)) return "";
@@ -344,7 +341,7 @@ function render({ model, el }) {
     if (!s.question) return setText(question, "Press Next step, then predict."), setText(answer, "");
     const { row, column, before, now } = s.question;
     const products = now.map((t) => `${formatFactor(t.x)}·${formatFactor(t.w)}`).join(" + ");
-    setText(question, s.answered ? "" : `${outputName(s, 0, row, column)} held ${formatNumber(before)} and now receives ${products}. What does it hold?`);
+    setText(question, `${outputName(s, 0, row, column)} held ${formatNumber(before)} and now receives ${products}. What does it hold?`);
     const verdict = s.answered ? judge(s) : { text: "", kind: "" };
     answer.className = verdict.kind ? `pw-verdict-${verdict.kind}` : "";
     setText(answer, verdict.text);

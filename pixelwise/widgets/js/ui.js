@@ -64,7 +64,7 @@ const SVG = "http://www.w3.org/2000/svg";
 /** One of the icons above, invisible to a screen reader. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
-  for (const [key, value] of Object.entries({ viewBox: "0 0 24 24", class: "pw-icon", "aria-hidden": "true" }))
+  for (const [key, value] of Object.entries({ viewBox: "0 0 24 24", class: `pw-icon pw-icon-${name}`, "aria-hidden": "true" }))
     svg.setAttribute(key, value);
   const path = document.createElementNS(SVG, "path");
   path.setAttribute("d", ICONS[name]);
@@ -127,8 +127,9 @@ export function toggle({ label, onChange }) {
   };
 }
 
-/** The step scrubber: first, previous, play, next, a slider. Reads and sets `step` and `playing`. */
-export function stepper(model, { describe, interval = 900 }) {
+/** The step scrubber: first, previous, play, next, a slider. Reads and sets `step` and `playing`.
+ * Where `pauses()`, Play stops after a step: there is a question to answer. */
+export function stepper(model, { describe, pauses = () => false, interval = 900 }) {
   let last = 0;
   let timer = null;
   const goTo = (step, playing = false) => setTraits(model, { step: Math.max(0, Math.min(last, step)), playing });
@@ -163,11 +164,14 @@ export function stepper(model, { describe, interval = 900 }) {
       const playing = model.get("playing");
       play.update(playing ? { label: "Pause", iconName: "pause" } : { label: "Play", iconName: "play" });
       if (playing && timer === null)
-        timer = setInterval(() => (current() < last ? goTo(current() + 1, current() + 1 < last) : goTo(last)), interval);
+        timer = setInterval(() => (current() < last ? goTo(current() + 1, current() + 1 < last && !pauses()) : goTo(last)), interval);
       if (!playing && timer !== null) stopTimer();
     },
   };
 }
+
+/** How many shades a number's cell can have on either side of zero; `look.css` has a class for each. */
+const SHADES = 12;
 
 /**
  * A table of numbers. `role` gives its hue: input, kernel, output.
@@ -256,15 +260,17 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
      */
     show(row, column, { value, text = formatNumber(value), shade = 0, marks = "", label, note = "" }) {
       const cell = cells[row][column];
-      const key = `${value}|${text}|${shade.toFixed(3)}|${marks}|${label}|${note}`;
+      // Few shades, as classes: an inline colour would have to be worked out anew for every cell.
+      const level = Math.round(Math.abs(shade) * SHADES);
+      const look = `${marks}${level ? ` pw-shade-${level}` : ""}${shade < 0 ? " pw-negative" : ""}`;
+      const key = `${value}|${text}|${look}|${label}|${note}`;
       if (cell.key === key) return;
       cell.key = key;
       const { td, field } = cell;
-      td.dataset.value = value;
-      td.className = `${marks}${shade < 0 ? " pw-negative" : ""}`;
-      td.style.setProperty("--shade", `${Math.round(Math.abs(shade) * 48)}%`);
+      setAttribute(td, "class", look.trim() || null);
       setAttribute(td, "data-note", note || null);
       if (field) {
+        td.dataset.value = value;
         if (field.value !== String(value)) field.value = value;
         setAttribute(field, "value", value);
         setAttribute(field, "aria-label", label);

@@ -52,10 +52,10 @@ export function transposedCanvas(x, weight, { stride = 1, outputPadding = 0, ste
   return canvas;
 }
 
-/** How many input positions reach each canvas cell, [row][column]. */
-export function overlapCounts(height, width, kH, kW, { stride = 1, outputPadding = 0 } = {}) {
+/** How many of the first `steps` input positions (all by default) reach each canvas cell, [row][column]. */
+export function overlapCounts(height, width, kH, kW, options = {}) {
   const ones = (h, w) => filled([1, h, w], 1);
-  return transposedCanvas(ones(height, width), [ones(kH, kW)], { stride, outputPadding })[0];
+  return transposedCanvas(ones(height, width), [ones(kH, kW)], options)[0];
 }
 
 /** What is left of a canvas plane [row][column] when `padding` crops each side. */
