@@ -21,11 +21,10 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from pixelwise import palette
+from pixelwise.widgets.base import styles
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE_MODULES = ROOT / "node_modules"
-WIDGETS = ROOT / "pixelwise" / "widgets"
 
 #: What the pages load, from where in `node_modules`; everything below `_static/vendor` comes from here.
 VENDOR = {
@@ -163,8 +162,7 @@ def copy_assets(app, error) -> None:
     if error or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
-    look = palette.css_variables() + (WIDGETS / "look.css").read_text(encoding="utf-8")
-    (static / "widgets.css").write_text(look, encoding="utf-8")
+    (static / "widgets.css").write_text(styles(), encoding="utf-8")
     vendor = static / "vendor"
     for target, source in VENDOR.items():
         if (vendor / target).exists():

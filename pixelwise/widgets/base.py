@@ -10,9 +10,17 @@ import anywidget
 import traitlets
 
 from pixelwise import palette
-from pixelwise.widgets.modules import join_modules
+from pixelwise.widgets.modules import SOURCES, join_modules
 
-_LOOK = (Path(__file__).parent / "look.css").read_text(encoding="utf-8")
+_LOOK = Path(__file__).parent / "look.css"
+
+
+def styles(*views: str) -> str:
+    """The style sheet of these views (all, if none is named): colours, the common look, and what stands
+    beside a view, `convolution.css` beside `convolution.js`."""
+    own = [SOURCES / view for view in views] or sorted(SOURCES.glob("*.js"))
+    files = [_LOOK, *filter(Path.exists, (path.with_suffix(".css") for path in own))]
+    return palette.css_variables() + "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
 class Widget(anywidget.AnyWidget):
@@ -30,7 +38,7 @@ class Widget(anywidget.AnyWidget):
     def __init_subclass__(cls, view: str | None = None, **kwargs: Any) -> None:
         if view is not None:
             cls._esm = join_modules(view)
-            cls._css = palette.css_variables() + _LOOK
+            cls._css = styles(view)
         super().__init_subclass__(**kwargs)
 
 

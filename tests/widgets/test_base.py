@@ -8,7 +8,7 @@ import torch
 from traitlets import HasTraits, TraitError
 
 from pixelwise import widgets
-from pixelwise.widgets.base import Array, Widget
+from pixelwise.widgets.base import Array, Widget, styles
 
 
 class Holder(HasTraits):
@@ -82,3 +82,11 @@ def test_every_widget_takes_a_name_for_links(name):
     widget = getattr(widgets, name)(name="here")
     assert widget.get_state("name") == {"name": "here"}
     assert widget.trait_metadata("name", "sync")
+
+
+def test_a_widget_brings_the_common_look_and_its_own_styles_and_a_page_has_them_all():
+    own = {view: f".pw-{view.replace('_', '-')} " for view in ("five_views", "checkerboard")}
+    assert ".pw-table" in styles("five_views.js")
+    assert own["five_views"] in styles("five_views.js")
+    assert own["checkerboard"] not in styles("five_views.js")
+    assert all(rule in styles() for rule in own.values())
