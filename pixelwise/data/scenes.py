@@ -161,7 +161,7 @@ def scene(rng: Rng, height: int = 64, width: int = 64, family: str = "day") -> t
     things += [(rng.uniform(horizon + 0.12, 0.97), x, _boulder) for x in places[4 - boulders :]]
     for _ in range(rng.integers(1, 4)):
         things.append((rng.uniform(horizon + 0.02, horizon + 0.1), rng.uniform(0, canvas.aspect), _tree))
-    if rng.random() < 0.2:
+    if rng.random() < 0.1:
         things.append((rng.uniform(0.8, 1.05), rng.uniform(0, canvas.aspect), _tree))
     for base, x, draw in sorted(things, key=lambda thing: thing[0]):  # far things first
         draw(canvas, rng, look, x, base, (base - horizon) / (1 - horizon), sun, leaves)
@@ -304,8 +304,8 @@ def _meadow(canvas: Canvas, rng: Rng, look: Family, horizon: float) -> Array:
     mask = window.y > ridge
     near = np.clip((window.y - horizon) / (1 - horizon), 0, 1)
     grass = _pick(rng, look.meadows, 0.03)
-    # Through the green shows heath, peat, straw or snow, in the colours that coats have.
-    other = _pick(rng, _coat_colours(look) if rng.random() < 0.75 else look.meadows, 0.02)
+    # Through the green shows grass of another kind, or heath, peat, straw or snow in the colours of coats.
+    other = _pick(rng, _coat_colours(look) if rng.random() < 0.25 else look.meadows, 0.02)
     patches = np.clip(rng.uniform(0.1, 0.6) + 1.2 * window.noise(rng, 0.09, 3.0), 0, 1)
     blades = window.noise(rng, 0.03, 0.35) * (0.02 + 0.07 * near) + 0.03 * window.noise(rng, 0.012, 1.5)
     far = np.asarray(look.horizon[0], np.float32)

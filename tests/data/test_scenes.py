@@ -129,7 +129,7 @@ def test_colour_alone_does_not_tell_a_cow(family, grey):
             is_so, is_said = truth.flatten() == label, guess == label
             return float((is_so & is_said).sum() / (is_so | is_said).sum())
 
-        assert iou(COW) < 0.37, f"colour alone finds cows with IoU {iou(COW):.2f}"
+        assert iou(COW) < 0.4, f"colour alone finds cows with IoU {iou(COW):.2f}"
         assert grey or iou(SKY) > 0.6, "the table works: it finds the sky by its colour"
 
 
