@@ -1,0 +1,1 @@
+"""Questions that chapters answer with figures: each is a module here, its answer a CSV file in `results/`."""
