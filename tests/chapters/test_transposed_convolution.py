@@ -220,7 +220,7 @@ def statements(worked_examples, numbers) -> list[str]:
     holds("width 3 gives $2n + @$ without padding", larger(9, 3, 2) - 2 * 9)
     holds("and $2n - @$ with padding 1.", 2 * 9 - larger(9, 3, 2, 1))
     holds("The condition is then $k - 2p + q = 2$:")
-    holds("- It doubles the size if the stride is 2 and $k - 2p + q = 2$.")
+    holds("- With stride 2 it doubles the size exactly if $k - 2p + q = 2$.")
     holds("| from 28 to |")
     for c, p, q in [(2, 0, 0), (4, 1, 0), (3, 1, 1)]:
         assert all(larger(m, c, 2, p, q) == 2 * m for m in range(1, 40))

@@ -156,7 +156,7 @@ function render({ model, el }) {
   const sums = numberTable({ role: "output", ...linked((_, column) => ["line", column]) });
   const plane = numberTable({ role: "output", ...linked((row, column) => ["plane", row, column]) });
   const line = h("div", { class: "pw-line" }, footprints.element, sumsTitle, bars, sums.element,
-    h("p", { class: "pw-key", "aria-hidden": "true", style: "flex-wrap: wrap" }, KEY.flatMap(([look, text]) => [h("span", look), text])));
+    h("div", { class: "pw-key", "aria-hidden": "true", style: "flex-wrap: wrap; gap: 0.2rem 0.9rem" }, KEY.map(([look, text]) => h("div", { class: "pw-together" }, h("span", look), text))));
   const before = pictureFrame("input"), after = pictureFrame("output"), instead = pictureFrame("output");
 
   root.append(

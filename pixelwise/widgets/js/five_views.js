@@ -315,7 +315,7 @@ function render({ model, el }) {
   const reset = button({ label: "Reset the numbers", iconName: "reset", onPress: () => setTraits(model, original) });
   /** An array with the sign before it, which stays before it where the line breaks. */
   const after = (sign, table) => h("div", { class: "pw-together" }, h("span", { class: "pw-sign", "aria-hidden": "true" }, sign), table.element);
-  const key = h("p", { class: "pw-key", style: "flex-wrap: wrap" });
+  const key = h("div", { class: "pw-key", style: "flex-wrap: wrap; gap: 0.2rem 0.9rem" });
   const caption = () => h("p", { class: "pw-view-says" });
   const says1 = caption(), says2 = caption(), says3 = caption(), says4 = caption(), says5 = caption();
   const [code2, code3] = [h("code"), h("code")];
@@ -430,9 +430,8 @@ function render({ model, el }) {
     if (keyShown === `${kH} × ${kW}`) return;
     keyShown = `${kH} × ${kW}`;
     const colour = "background: color-mix(in srgb, var(--hue) var(--strength), var(--ground))";
-    const all = kW > 1 ? " of the kernel, paler from left to right" : " of the kernel";
-    const rows = Array.from({ length: kH }, (_, u) => [h("span", { class: weightClass(u, 0), style: colour }), `row ${u}${u === kH - 1 ? all : ""}`]);
-    key.replaceChildren(...rows.flat());
+    const rows = Array.from({ length: kH }, (_, u) => h("div", { class: "pw-together" }, h("span", { class: weightClass(u, 0), style: colour }), `row ${u}`));
+    key.replaceChildren(...rows, kW > 1 ? "of the kernel, paler from left to right" : "of the kernel");
   }
 
   const stopWatching = watchTraits(model, TRAITS, update);
