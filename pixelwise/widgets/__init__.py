@@ -6,6 +6,7 @@ arithmetic without any page.
 
 from pixelwise.widgets.checkerboard import Checkerboard
 from pixelwise.widgets.five_views import FiveViews
+from pixelwise.widgets.live_unet import LiveUNet
 from pixelwise.widgets.transposed_convolution import TransposedConvolution
 
-__all__ = ["Checkerboard", "FiveViews", "TransposedConvolution"]
+__all__ = ["Checkerboard", "FiveViews", "LiveUNet", "TransposedConvolution"]
