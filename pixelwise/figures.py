@@ -137,8 +137,18 @@ def label(ax: Axes, x: float, y: float, text: str, role: str | None = None, **se
 
 
 def picture(ax: Axes, image: Any, title: str = "", limits: tuple[float, float] = (0, 1)) -> None:
-    """A grey picture (H, W), every pixel a sharp square, with a title above."""
-    image = np.asarray(image, dtype=float)
+    """A picture, every pixel a sharp square, with a title above.
+
+    image   (H, W) or (1, H, W), grey; (H, W, 3) or (3, H, W), colour: floats in [0, 1] or uint8
+    limits  the values that are black and white in a grey picture
+    """
+    image = np.asarray(image)
+    if image.dtype == np.uint8:
+        image = image / 255
+    if image.ndim == 3 and image.shape[0] in (1, 3):  # PyTorch's order
+        image = image.transpose(1, 2, 0)
+    if image.shape[-1] == 1:
+        image = image[..., 0]
     ax.imshow(image, cmap="gray", vmin=limits[0], vmax=limits[1], interpolation="none")
     ax.set_title(title, color=TEXT, fontsize=11)
 

@@ -49,3 +49,17 @@ def test_the_same_figure_is_the_same_file_and_two_do_not_share_names():
             re.findall(r' id="([^"]+)"', picture.svg)
         )
     assert "<style" not in one.svg
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (1, 5, 4), (5, 4, 3), (3, 5, 4)], ids=str)
+@pytest.mark.parametrize("scale", [1.0, 255])
+def test_a_picture_comes_in_either_order_and_as_floats_or_bytes(shape, scale):
+    image = np.random.default_rng(0).random(shape)
+    _, ax = figures.canvas(2, 2)
+    figures.picture(ax, image if scale == 1 else np.round(image * 255).astype(np.uint8))
+    drawn = ax.images[0].get_array()
+    assert drawn.shape in ((5, 4), (5, 4, 3))
+    expected = image.transpose(1, 2, 0) if shape[0] in (1, 3) else image
+    assert np.abs(drawn - expected.squeeze()).max() <= 0.5 / 255 + 1e-9
+    if drawn.ndim == 2:
+        assert ax.images[0].get_clim() == (0, 1)
