@@ -12,19 +12,20 @@ and measured on the part "report" once it stood.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pixelwise.augmentation import Augmentation, Example
-from pixelwise.data import load
+from pixelwise.data import SegmentationData, load
 from pixelwise.losses import dice_loss, weighted_cross_entropy
 from pixelwise.training import History, Loss, train
 from pixelwise.unet import Network, UNet
 
 IGNORE_INDEX = 255
+FLIPS = Augmentation()  # left and right
 
 
 def cross_entropy(scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -39,7 +40,7 @@ def cross_entropy_and_dice(scores: torch.Tensor, target: torch.Tensor) -> torch.
 
 @dataclass(frozen=True)
 class Part:
-    """Some examples of a data set: `load(data, split, **settings)`, and of these those from `first` to `last`."""
+    """Some examples of a data set: of those that `load(data, split, **settings)` gives, [first:last]."""
 
     split: str
     settings: tuple[tuple[str, Any], ...] = ()
@@ -68,7 +69,7 @@ class Recipe:
     depth: int = 3
     learning_rate: float = 1e-2
     loss: Loss = cross_entropy_and_dice
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = FLIPS
     needs_root: bool = False
 
     def examples(self, part: str, root: str | Path | None = None, **settings: Any) -> list[Example]:
@@ -76,12 +77,14 @@ class Recipe:
 
         `settings` go to the loader (`grey=True`) on top of the recipe's own.
         """
-        wanted = self.parts[part]
-        settings = {**dict(wanted.settings), **settings}
-        if self.needs_root:
-            settings["root"] = root if root is not None else default_root(self.data)
-        data = load(self.data, split=wanted.split, **settings)
-        return [data[index] for index in range(len(data))[wanted.first : wanted.last]]
+        data, indices = self._open(part, root, settings)
+        return [data[index] for index in indices]
+
+    def sample(self, part: str, root: str | Path | None = None, **settings: Any) -> tuple[int, list[Example]]:
+        """How many examples the part has; its first, its middle and its last one."""
+        data, indices = self._open(part, root, settings)
+        count = len(indices)
+        return count, [data[indices[k]] for k in (0, count // 2, count - 1)]
 
     def build(self, seed: int, **changes: Any) -> UNet:
         """The recipe's network with first weights of its own; `changes` go to `UNet`."""
@@ -103,6 +106,16 @@ class Recipe:
             "progress": False,
         }
         return train(net, examples, seed=seed, **{**settings, **changes})
+
+    def _open(
+        self, part: str, root: str | Path | None, settings: dict[str, Any]
+    ) -> tuple[SegmentationData, range]:
+        wanted = self.parts[part]
+        settings = {**dict(wanted.settings), **settings}
+        if self.needs_root:
+            settings["root"] = root if root is not None else default_root(self.data)
+        data = load(self.data, split=wanted.split, **settings)
+        return data, range(len(data))[wanted.first : wanted.last]
 
 
 def default_root(data: str) -> Path | None:
@@ -141,7 +154,7 @@ RECIPES = {
     ),
     "isbi2012": Recipe(
         data="isbi2012",
-        # Neighbouring slices resemble each other: slice 19 lies between those that teach and those that choose.
+        # Neighbouring slices resemble each other: slice 19 keeps "choose" apart from what teaches.
         parts={
             "train": Part("train"),
             "train_to_choose": Part("train", last=19),
@@ -172,3 +185,22 @@ RECIPES = {
         needs_root=True,
     ),
 }
+
+#: For experiments: scenes by their brightness alone, and streets at a quarter of the pixels.
+RECIPES["grey_scenes"] = replace(
+    RECIPES["scenes"],
+    parts={
+        name: replace(part, settings=(*part.settings, ("grey", True)))
+        for name, part in RECIPES["scenes"].parts.items()
+    },
+    in_channels=1,
+)
+RECIPES["small_camvid"] = replace(
+    RECIPES["camvid"],
+    parts={
+        name: replace(part, settings=(("size", (90, 120)),)) for name, part in RECIPES["camvid"].parts.items()
+    },
+    base_channels=8,
+    batch_size=8,
+    augmentation=Augmentation(crop=(80, 112), light=0.1),
+)
