@@ -5,8 +5,19 @@ arithmetic without any page.
 """
 
 from pixelwise.widgets.checkerboard import Checkerboard
+from pixelwise.widgets.convolution import Convolution
 from pixelwise.widgets.five_views import FiveViews
 from pixelwise.widgets.live_unet import LiveUNet
+from pixelwise.widgets.pixel_loss import PixelLoss
 from pixelwise.widgets.transposed_convolution import TransposedConvolution
+from pixelwise.widgets.unet_explorer import UNetExplorer
 
-__all__ = ["Checkerboard", "FiveViews", "LiveUNet", "TransposedConvolution"]
+__all__ = [
+    "Checkerboard",
+    "Convolution",
+    "FiveViews",
+    "LiveUNet",
+    "PixelLoss",
+    "TransposedConvolution",
+    "UNetExplorer",
+]

@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import traitlets
 
-from pixelwise.widgets.base import Array, Widget
+from pixelwise.widgets.base import Array
+from pixelwise.widgets.stepper import Stepper
 
 
-class Compared(Array):
-    """An array to compare with, whatever it is: NaN and infinities as text, [] where it cannot be drawn."""
-
-    def validate(self, obj: Any, value: Any) -> list:
-        try:
-            nested = self._nested(value)
-            if nested in (None, []):
-                return []
-            super().validate(obj, _each(nested, lambda number: number if math.isfinite(number) else 0))
-        except (traitlets.TraitError, RuntimeError, TypeError, ValueError):
-            return []
-        nested = _each(nested, lambda number: number if math.isfinite(number) else str(number))
-        for _ in range(self.ndim - len(_shape_of(nested))):
-            nested = [nested]
-        return nested
-
-
-def _each(nested: Any, change: Callable[[float], Any]) -> Any:
-    """The nested lists with `change(number)` in place of each number; True is 1."""
-    if isinstance(nested, list):
-        return [_each(part, change) for part in nested]
-    return change(float(nested) if isinstance(nested, str) else nested + 0)
-
-
-def _shape_of(nested: Any) -> tuple[int, ...]:
-    """The shape of nested lists, as far as their first elements tell."""
-    return (len(nested), *_shape_of(nested[0])) if isinstance(nested, (list, tuple)) and nested else ()
-
-
-class TransposedConvolution(Widget, view="transposed_convolution.js"):
+class TransposedConvolution(Stepper, view="transposed_convolution.js"):
     """Steps through `torch.nn.functional.conv_transpose2d` on small arrays.
 
     Without arguments it is the lecture's example: a 4 × 4 input, a 3 × 3 kernel, stride 1.
@@ -62,23 +32,10 @@ class TransposedConvolution(Widget, view="transposed_convolution.js"):
 
     input = Array([[1, 2, 1, 0], [-1, 1, 0, 1], [0, 2, -2, 1], [1, 1, 2, -1]], ndim=3, largest=(2, 8, 8))
     kernel = Array([[1, 0, -1], [2, 1, 0], [0, 1, 2]], ndim=4, largest=(2, 2, 5, 5))
-    yours = Compared(ndim=3, largest=(2, 30, 30), optional=True)
-    #: Why `yours` is not drawn, or nothing.
-    incomparable = traitlets.Unicode("").tag(sync=True)
-    stride = traitlets.Int(1, min=1, max=3).tag(sync=True)
     padding = traitlets.Int(0, min=0, max=3).tag(sync=True)
     output_padding = traitlets.Int(0, min=0, max=2).tag(sync=True)
-    in_channels = traitlets.Int(0, min=0, max=2).tag(sync=True)
-    out_channels = traitlets.Int(0, min=0, max=2).tag(sync=True)
-    step = traitlets.Int(0, min=0).tag(sync=True)
-    playing = traitlets.Bool(False).tag(sync=True)
-    #: What the pointer is on, and what a click holds: [], ["input", i, j], ["kernel", c, o, u, v] or
-    #: ["output", o, row, column], rows and columns counted before the crop.
-    hovered = traitlets.List().tag(sync=True)
-    pinned = traitlets.List().tag(sync=True)
+    # rows and columns of the output in `hovered` and `pinned` count before the crop
     show_overlap = traitlets.Bool(False).tag(sync=True)
-    predict = traitlets.Bool(False).tag(sync=True)
-    guess = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -99,15 +56,4 @@ class TransposedConvolution(Widget, view="transposed_convolution.js"):
         ]
         if min(output) < 1:
             raise traitlets.TraitError(f"padding {self.padding} crops the whole output away: {output}")
-        self._compare(kwargs.get("yours"), output)
-
-    def _compare(self, given: Any, output: list[int]) -> None:
-        """Say so where `yours` cannot be compared with the right output."""
-        if given is None or (isinstance(given, list) and not given):
-            return
-        channels = len(self.kernel[0])
-        shape = tuple(given.shape) if hasattr(given, "shape") else _shape_of(given)
-        if len(shape) not in (2, 3) or len(self.yours) != channels:
-            self.yours = []
-            right = (channels, *output) if channels > 1 else tuple(output)
-            self.incomparable = f"shape {shape}: nothing to compare with {right}"
+        self._compare(kwargs.get("yours"), len(self.kernel[0]), output)

@@ -256,14 +256,14 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
     },
     /**
      * Shows one cell. `shade` in [−1, 1] colours it on the diverging scale; `marks` are class names;
-     * `text` replaces the number; `note` stands small in the corner.
+     * `text` replaces the number; `note` stands small in the corner; a `fixed` number cannot be edited.
      */
-    show(row, column, { value, text = formatNumber(value), shade = 0, marks = "", label, note = "" }) {
+    show(row, column, { value, text = formatNumber(value), shade = 0, marks = "", label, note = "", fixed = false }) {
       const cell = cells[row][column];
       // Few shades, as classes: an inline colour would have to be worked out anew for every cell.
       const level = Math.round(Math.abs(shade) * SHADES);
       const look = `${marks}${level ? ` pw-shade-${level}` : ""}${shade < 0 ? " pw-negative" : ""}`;
-      const key = `${value}|${text}|${look}|${label}|${note}`;
+      const key = `${value}|${text}|${look}|${label}|${note}|${fixed}`;
       if (cell.key === key) return;
       cell.key = key;
       const { td, field } = cell;
@@ -274,6 +274,8 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
         if (field.value !== String(value)) field.value = value;
         setAttribute(field, "value", value);
         setAttribute(field, "aria-label", label);
+        setAttribute(field, "readonly", fixed ? "" : null);
+        setAttribute(field, "tabindex", fixed ? -1 : null);
       } else {
         setText(td, text);
         setAttribute(td, "aria-label", label);
