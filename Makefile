@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test test-quick gpu-test exercises answers outputs bench lint format lock setup node chromium clean distclean
+.PHONY: help book test test-quick gpu-test experiments exercises answers outputs bench lint format lock setup node chromium clean distclean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 BIN := .venv/bin
@@ -68,6 +68,9 @@ answers: setup ## what the checks say to the banks of right and wrong answers
 
 outputs: setup ## record the text outputs that the notebooks are tested against
 	$(BIN)/python -m tests.notebooks.record
+
+experiments: setup ## measure what is missing in experiments/results (PIXELWISE_DATA: the folder with isbi2012/ and camvid/)
+	$(BIN)/python -m experiments
 
 bench: book chromium ## measure pages and widgets
 	cd benchmarks && npm ci --no-audit --no-fund --loglevel=error
