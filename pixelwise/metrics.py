@@ -124,7 +124,7 @@ class BoundaryF1:
         steps = torch.arange(-reach, reach + 1, device=outlines.device)
         disc = (steps[:, None] ** 2 + steps**2 <= self.tolerance**2).float()[None, None]
         n, k, height, width = outlines.shape
-        flat = outlines.view(n * k, 1, height, width).float()
+        flat = outlines.reshape(n * k, 1, height, width).float()
         return (F.conv2d(flat, disc, padding=reach) > 0.5).view(n, k, height, width)
 
 

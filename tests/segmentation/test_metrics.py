@@ -132,3 +132,14 @@ def test_an_outline_missed_altogether_is_0():
     metric = BoundaryF1(2)
     metric.update(torch.zeros_like(target), target)
     assert metric.f1().tolist() == [0, 0]
+
+
+def test_scores_may_lie_in_memory_in_any_order():
+    """A channels-last network, or a table of scores by colour, gives such scores."""
+    torch.manual_seed(0)
+    scores, target = torch.randn(2, 8, 9, 3).movedim(-1, 1), torch.randint(3, (2, 8, 9))
+    for metric in (BoundaryF1, ConfusionMatrix):
+        one, other = metric(3), metric(3)
+        one.update(scores, target)
+        other.update(scores.contiguous(), target)
+        assert torch.equal(one.counts, other.counts)
