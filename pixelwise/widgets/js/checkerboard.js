@@ -13,7 +13,7 @@ const SAMPLES = { 1: 6, 2: 5, 3: 4, 4: 3 };
 /** What the bars' colours mean, against the mean away from the border. */
 const KEY = [
   [{ class: "pw-more" }, "more than the mean"], [{ class: "pw-less" }, "less"],
-  [{ style: "background: var(--pw-output)" }, "equal"], [{ class: "pw-border" }, "border"],
+  [{ class: "pw-equal" }, "equal"], [{ class: "pw-border" }, "border"],
 ];
 const between = (low, value, high) => Math.max(low, Math.min(high, value));
 const same = (a, b) => String(a) === String(b);
@@ -156,7 +156,7 @@ function render({ model, el }) {
   const sums = numberTable({ role: "output", ...linked((_, column) => ["line", column]) });
   const plane = numberTable({ role: "output", ...linked((row, column) => ["plane", row, column]) });
   const line = h("div", { class: "pw-line" }, footprints.element, sumsTitle, bars, sums.element,
-    h("div", { class: "pw-key", "aria-hidden": "true", style: "flex-wrap: wrap; gap: 0.2rem 0.9rem" }, KEY.map(([look, text]) => h("div", { class: "pw-together" }, h("span", look), text))));
+    h("div", { class: "pw-key", "aria-hidden": "true" }, KEY.map(([look, text]) => h("div", { class: "pw-together" }, h("span", look), text))));
   const before = pictureFrame("input"), after = pictureFrame("output"), instead = pictureFrame("output");
 
   root.append(

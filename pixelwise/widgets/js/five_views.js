@@ -220,7 +220,7 @@ function matrixPicture({ onPoint, onPick }) {
       ...Array.from({ length: across + 1 }, (_, c) => `M${x + c * w} ${y}v${down * h0}`),
     ].join("");
     const lines = grid(0, 0, rows, columns, cellWidth, cellHeight) + grid(0, -header, 1, columns, cellWidth, 18) + grid(width + gap, 0, rows, 1, yWidth, cellHeight);
-    const framed = (role, x, y, w, h0) => drawn("rect", { x, y, width: w, height: h0, fill: "none", style: `stroke: var(--pw-${role}); stroke-width: 1.5` });
+    const framed = (x, y, w, h0) => drawn("rect", { x, y, width: w, height: h0 });
     // Boxes over the drawing rather than in it: moving them leaves the drawing's layout alone.
     const band = (role, w, h0) => h("div", { class: `pw-band pw-band-${role}`, style: `width: ${w + 2}px; height: ${h0 + 2}px` });
     bands = { column: band("input", cellWidth, height + header), row: band("output", width + side, cellHeight), cell: band("entry", cellWidth, cellHeight) };
@@ -237,8 +237,8 @@ function matrixPicture({ onPoint, onPick }) {
       "svg", { width: width + side + 3, height: height + header + 2, "aria-hidden": "true" },
       drawn("g", { transform: `translate(1 ${header + 1})` },
         drawn("path", { class: "pw-lines", d: lines }), ...entries.map((entry) => entry.group),
-        drawn("g", { class: "pw-xs", style: "font-size: 9px" }, framed("input", 0, -header, width, 18), ...xs),
-        drawn("g", { class: "pw-ys" }, framed("output", width + gap, 0, yWidth, height), ...ys)),
+        drawn("g", { class: "pw-xs" }, framed(0, -header, width, 18), ...xs),
+        drawn("g", { class: "pw-ys" }, framed(width + gap, 0, yWidth, height), ...ys)),
     ), ...Object.values(bands));
     setAttribute(picture, "aria-label", `The matrix M transposed, ${rows} rows and ${columns} columns. Arrow keys move over its entries.`);
   }
@@ -315,7 +315,7 @@ function render({ model, el }) {
   const reset = button({ label: "Reset the numbers", iconName: "reset", onPress: () => setTraits(model, original) });
   /** An array with the sign before it, which stays before it where the line breaks. */
   const after = (sign, table) => h("div", { class: "pw-together" }, h("span", { class: "pw-sign", "aria-hidden": "true" }, sign), table.element);
-  const key = h("div", { class: "pw-key", style: "flex-wrap: wrap; gap: 0.2rem 0.9rem" });
+  const key = h("div", { class: "pw-key" });
   const caption = () => h("p", { class: "pw-view-says" });
   const says1 = caption(), says2 = caption(), says3 = caption(), says4 = caption(), says5 = caption();
   const [code2, code3] = [h("code"), h("code")];
@@ -429,8 +429,7 @@ function render({ model, el }) {
   function showKey({ kH, kW }) {
     if (keyShown === `${kH} × ${kW}`) return;
     keyShown = `${kH} × ${kW}`;
-    const colour = "background: color-mix(in srgb, var(--hue) var(--strength), var(--ground))";
-    const rows = Array.from({ length: kH }, (_, u) => h("div", { class: "pw-together" }, h("span", { class: weightClass(u, 0), style: colour }), `row ${u}`));
+    const rows = Array.from({ length: kH }, (_, u) => h("div", { class: "pw-together" }, h("span", { class: weightClass(u, 0) }), `row ${u}`));
     key.replaceChildren(...rows, kW > 1 ? "of the kernel, paler from left to right" : "of the kernel");
   }
 
