@@ -17,15 +17,18 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 
 from pixelwise import palette
+
+if TYPE_CHECKING:  # data brings torch, which figures can do without
+    from pixelwise.data.classes import Classes
 
 #: The palette on a light page: what matplotlib draws with. `show` puts CSS variables in their place.
 INPUT, KERNEL, OUTPUT, LOSS = (palette.ROLES[role][0] for role in ("input", "kernel", "output", "loss"))
@@ -151,6 +154,16 @@ def picture(ax: Axes, image: Any, title: str = "", limits: tuple[float, float] =
         image = image[..., 0]
     ax.imshow(image, cmap="gray", vmin=limits[0], vmax=limits[1], interpolation="none")
     ax.set_title(title, color=TEXT, fontsize=11)
+
+
+def legend(figure: Figure, classes: Classes) -> None:
+    """The colours of the classes with their names, below everything else."""
+    swatches = [
+        Patch(facecolor=[value / 255 for value in colour], label=name)
+        for name, colour in zip(classes.names, classes.colours, strict=True)
+    ]
+    look = {"frameon": False, "fontsize": 11, "labelcolor": TEXT, "handlelength": 1, "handleheight": 1}
+    figure.legend(handles=swatches, loc="outside lower center", ncols=len(classes), **look)
 
 
 def show(figure: Figure, alt: str, caption: str = "") -> Picture:

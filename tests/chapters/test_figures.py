@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pixelwise import figures, palette
+from pixelwise.data.classes import SCENES
 
 
 def drawn(value: float = 1) -> figures.Picture:
@@ -63,3 +64,14 @@ def test_a_picture_comes_in_either_order_and_as_floats_or_bytes(shape, scale):
     assert np.abs(drawn - expected.squeeze()).max() <= 0.5 / 255 + 1e-9
     if drawn.ndim == 2:
         assert ax.images[0].get_clim() == (0, 1)
+
+
+def test_a_legend_names_the_classes_in_their_colours():
+    fig, ax = figures.canvas(3, 2)
+    figures.picture(ax, np.zeros((4, 4)))
+    figures.legend(fig, SCENES)
+    svg = figures.show(fig, alt="A square.").svg
+    texts = re.findall(r"<text[^>]*>([^<]*)<", svg)
+    assert [text for text in texts if text.strip()] == list(SCENES.names)
+    places = [svg.index("#{:02x}{:02x}{:02x}".format(*colour)) for colour in SCENES.colours]
+    assert places == sorted(places) and palette.TEXT[0] not in svg
