@@ -8,6 +8,7 @@ from pixelwise.widgets.checkerboard import Checkerboard
 from pixelwise.widgets.convolution import Convolution
 from pixelwise.widgets.five_views import FiveViews
 from pixelwise.widgets.live_unet import LiveUNet
+from pixelwise.widgets.pixel_inspector import PixelInspector
 from pixelwise.widgets.pixel_loss import PixelLoss
 from pixelwise.widgets.transposed_convolution import TransposedConvolution
 from pixelwise.widgets.unet_explorer import UNetExplorer
@@ -17,6 +18,7 @@ __all__ = [
     "Convolution",
     "FiveViews",
     "LiveUNet",
+    "PixelInspector",
     "PixelLoss",
     "TransposedConvolution",
     "UNetExplorer",
