@@ -14,7 +14,7 @@ from experiments.runner import accuracy, examples
 ALONE = False
 SETTINGS = [
     {"data": data, "copy_paths": copy_paths, "steps": steps}
-    for data, steps in (("scenes", 400), ("brain", 250), ("isbi2012", 200))
+    for data, steps in (("scenes", 250), ("brain", 250), ("isbi2012", 120))
     for copy_paths in (True, False)
 ]
 

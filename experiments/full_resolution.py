@@ -15,7 +15,7 @@ from pixelwise.unet import FlatNet, Network
 
 ALONE = False
 SETTINGS = [
-    {"data": "scenes", "network": network, "steps": 250}
+    {"data": "scenes", "network": network, "steps": 150}
     for network in ("hourglass", "flat, narrow", "flat, as many parameters")
 ]
 

@@ -1,7 +1,6 @@
 """Which loss, where some classes are rare? Cross entropy, weighted by class, Dice, and their sum.
 
-In CamVid a class covers from 0.4 % (poles, cyclists) to 30 % of the pixels (roads, buildings); in the brain
-slices most pixels are background.
+In CamVid's streets a class covers between 0.3 % (cyclists) and 33 % (roads) of the training pixels.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from pixelwise.training import Loss, evaluate
 
 ALONE = False
 SETTINGS = [
-    {"data": data, "loss": loss, "steps": steps}
-    for data, steps in (("small_camvid", 300), ("brain", 250))
+    {"data": "small_camvid", "loss": loss, "steps": 150}
     for loss in ("cross entropy", "weighted", "Dice", "cross entropy + Dice")
 ]
 

@@ -65,7 +65,7 @@ class Recipe:
     num_classes: int
     steps: int
     batch_size: int
-    base_channels: int = 16
+    base_channels: int = 8
     depth: int = 3
     learning_rate: float = 1e-2
     loss: Loss = cross_entropy_and_dice
@@ -134,7 +134,6 @@ RECIPES = {
         },
         in_channels=3,
         num_classes=4,
-        base_channels=8,
         steps=1000,
         batch_size=8,
     ),
@@ -147,8 +146,7 @@ RECIPES = {
         },
         in_channels=1,
         num_classes=4,
-        base_channels=16,
-        steps=500,
+        steps=800,
         batch_size=8,
         augmentation=Augmentation(crop=64),
     ),
@@ -163,7 +161,7 @@ RECIPES = {
         },
         in_channels=1,
         num_classes=2,
-        steps=450,
+        steps=1100,
         batch_size=4,
         augmentation=Augmentation(crop=128, flip_vertical=True, light=0.1),
         needs_root=True,
@@ -200,7 +198,6 @@ RECIPES["small_camvid"] = replace(
     parts={
         name: replace(part, settings=(("size", (90, 120)),)) for name, part in RECIPES["camvid"].parts.items()
     },
-    base_channels=8,
     batch_size=8,
     augmentation=Augmentation(crop=(80, 112), light=0.1),
 )
