@@ -20,7 +20,8 @@ from pixelwise.checks.ps2 import mistakes
 from pixelwise.figures import Picture
 from pixelwise.widgets import Checkerboard, FiveViews, TransposedConvolution
 
-from .reading import Chapter, statement, unproved
+from .every_chapter import EveryChapter
+from .reading import Chapter, statement
 
 CHAPTER = Chapter("transposed_convolution")
 EXAMPLES = ("transposed_stride_1", "transposed_stride_2", "transposed_two_input_channels")
@@ -458,25 +459,8 @@ def ripples() -> dict[tuple[str, bool], float]:
     return shares
 
 
-# ---- prose ----------------------------------------------------------------------------------------------
-
-
-def test_the_chapter_says_what_is_computed(statements):
-    missing = [sentence for sentence in statements if sentence not in CHAPTER.prose]
-    assert not missing, missing[0]
-
-
-def test_every_number_in_the_prose_is_accounted_for(statements):
-    assert unproved(CHAPTER.prose, statements) == []
-
-
-def test_changing_any_digit_is_noticed(statements):
-    """A changed digit belongs to a sentence that must stand in the chapter, so that the first test fails."""
-    prose = CHAPTER.prose
-    for digit in re.finditer(r"(?<![A-Za-z_])\d", prose):
-        changed = f"{prose[: digit.start()]}{(int(digit[0]) + 1) % 10}{prose[digit.end() :]}"
-        noticed = any(sentence not in changed for sentence in statements) or unproved(changed, statements)
-        assert noticed, prose[digit.start() - 40 : digit.end() + 40]
+class TestPage(EveryChapter):
+    chapter = CHAPTER
 
 
 # ---- code -----------------------------------------------------------------------------------------------
@@ -506,11 +490,6 @@ def test_the_table_of_ripples_is_right():
     }
     share = ripples()
     assert shown == {name: (share[name, True], share[name, False]) for name in CHAPTER.run.names["ways"]}
-
-
-def test_what_is_printed_is_the_same_everywhere():
-    for text in CHAPTER.run.printed:
-        assert not re.search(r"\d\.\d{4}|\d+\.?\d* ?m?s\b|cuda|mps|0x", text), text
 
 
 @pytest.mark.parametrize("size, kernel, stride", list(product((1, 2, 5), (1, 2, 3, 4), (1, 2, 3))))
@@ -559,14 +538,6 @@ def test_the_views_agree_with_channels(seed):
     assert torch.equal(gradient, right)
 
 
-def test_cells_are_short():
-    """What a reader sees without opening it fits into the column and is read at a glance."""
-    for code, tags in CHAPTER.cells:
-        if "hide-input" not in tags:
-            assert max(map(len, code.split("\n"))) <= 80, code
-            assert len(code.split("\n")) <= 16, code
-
-
 def test_no_answer_to_the_problem_set_stands_here():
     tasks = {"transposed_output_size", "conv_transpose2d_single", "conv_transpose2d", "convolution_matrix"}
     tasks |= {"conv_transpose2d_by_matrix", "conv_transpose2d_fast", "bilinear_kernel"}
@@ -605,20 +576,6 @@ def test_no_widget_gives_away_what_its_reader_is_to_predict():
     assert answers == [{"hide-output"}] * 2
 
 
-def test_names_of_widgets_and_labels_differ():
-    names = [v.name for v in CHAPTER.run.shown if hasattr(v, "name")]
-    assert len(names) == len(set(names)) and all(names)
-    assert not set(names) & CHAPTER.labels
-
-
-def test_links_into_the_page_have_a_goal():
-    names = {v.name: v for v in CHAPTER.run.shown if hasattr(v, "name")}
-    for target, step, text in re.findall(r'<a href="#([\w-]+)\?step=(\d+)">([^<]*)</a>', CHAPTER.body):
-        assert target in names and step in text.split()
-    for target in re.findall(r"\]\(#([\w-]+)\)", CHAPTER.body):
-        assert target in CHAPTER.labels or target.startswith("problem-set")
-
-
 def test_sections_that_checks_link_to_exist():
     banks = [bank for bank in vars(mistakes).values() if isinstance(bank, list)]
     sections = {misunderstanding.section for bank in banks for misunderstanding in bank}
@@ -626,13 +583,6 @@ def test_sections_that_checks_link_to_exist():
     ours = "scatter padding stride channels output-size output-padding five-views matrix not-an-inverse"
     for section in [*ours.split(), "checkerboard", "bilinear", "gpu"]:
         assert f"transposed-{section}" in CHAPTER.labels
-
-
-def test_figures_say_what_one_sees():
-    pictures = [v for v in CHAPTER.run.shown if isinstance(v, Picture)]
-    assert len(pictures) == sum("figures.show(" in code for code, _ in CHAPTER.cells) == 3
-    for picture in pictures:
-        assert len(picture.alt.split()) > 15
 
 
 def test_the_drawn_matrix_is_the_right_one(numbers):
