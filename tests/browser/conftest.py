@@ -190,6 +190,25 @@ slider
 """
 
 
+LIVE = """
+# A U-Net, live
+
+```{code-cell} ipython3
+import torch
+from pixelwise import UNet
+from pixelwise.data import load
+from pixelwise.training import train
+from pixelwise.widgets import LiveUNet
+
+torch.manual_seed(0)
+net = UNet(3, 4, base_channels=8, depth=3, padding=1, norm="batch")
+pictures = load("scenes", n=64, family="evening", size=(64, 48))
+train(net, list(pictures), steps=40, learning_rate=1e-2, progress=False)
+LiveUNet(net, [pictures[i] for i in range(3)], pictures.classes, name="live")
+```
+"""
+
+
 @pytest.fixture(scope="session")
 def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[str, Any]) -> Path:
     """The pages above, built with the configuration and the extension of the real book."""
@@ -201,7 +220,8 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
     for name in ("node_modules", "pixelwise"):
         (root / name).symlink_to(ROOT / name)
     (book / "references.bib").touch()
-    (book / "_toc.yml").write_text("format: jb-book\nroot: steppers\nchapters:\n- file: mixed\n")
+    chapters = "chapters:\n- file: mixed\n- file: live\n"
+    (book / "_toc.yml").write_text(f"format: jb-book\nroot: steppers\n{chapters}")
     two = worked_examples["transposed_two_input_channels"]
     wrong = copy.deepcopy(worked_examples["transposed_stride_1"]["final"])
     wrong[2][3] += 1
@@ -214,6 +234,7 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
         steppers = steppers.replace(place, json.dumps(array))
     (book / "steppers.md").write_text(steppers, encoding="utf-8")
     (book / "mixed.md").write_text(HEADER + MIXED, encoding="utf-8")
+    (book / "live.md").write_text(HEADER + LIVE, encoding="utf-8")
     build = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-W", "-n", "--keep-going"]
     done = subprocess.run(build, cwd=root, capture_output=True, text=True)
     if done.returncode:

@@ -218,7 +218,7 @@ def test_copy_paths_off_are_zeros_or_the_other_network(draw_widgets, net, exampl
     for block in with_zeros.expanding_path:
         block.copy_and_crop.register_forward_pre_hook(lambda _, given: (torch.zeros_like(given[0]), given[1]))
     for html, network, says in [
-        (zeros, with_zeros, "though the network was trained with copies"),
+        (zeros, with_zeros, "zeros, in a network trained with copies"),
         (another, other, "another network, trained without copy paths"),
     ]:
         picture, classes = screens(html)

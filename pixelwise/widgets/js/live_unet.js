@@ -182,7 +182,7 @@ function classTable(about, hasTruth) {
       rows.forEach((cells, k) => {
         setText(cells.share, percent(answer.shares[k]));
         if (cells.iou) setText(cells.iou, answer.iou[k] === null ? "–" : answer.iou[k].toFixed(2));
-        setText(cells.score, at ? formatNumber(Math.round(at.scores[k] * 10) / 10) : "");
+        setText(cells.score, at ? at.scores[k].toFixed(1).replace("-", "−") : "");
         setText(cells.probability, at ? percent(at.probabilities[k]) : "");
         setAttribute(cells.bar, "style", `--class: ${hexOf(about.classes[k].colour)}; --share: ${at ? at.probabilities[k].toFixed(3) : 0}`);
         setAttribute(cells.row, "class", at && at.probabilities[k] === Math.max(...at.probabilities) ? "pw-winner" : null);
@@ -214,7 +214,7 @@ function valueHere({ values, height, width }, { focus, view }) {
 
 const COPIES_SAY = {
   on: "copied features join the upsampled ones",
-  zero: "zeros in their place, though the network was trained with copies",
+  zero: "zeros, in a network trained with copies",
   other: "another network, trained without copy paths",
   none: "this network has none",
 };
