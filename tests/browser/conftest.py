@@ -190,6 +190,27 @@ slider
 """
 
 
+CONVOLUTIONS = """
+# Convolutions
+
+```{code-cell} ipython3
+import torch
+from pixelwise.widgets import Convolution
+
+Convolution(name="lecture")
+```
+```{code-cell} ipython3
+Convolution(input=torch.arange(48).reshape(3, 4, 4) % 5, kernel=torch.ones(2, 3, 3, 3), name="many")
+```
+```{code-cell} ipython3
+Convolution(yours=[[-2, 1, 11, 7], [-2, 2, 4, 7], [3, -1, 3, 8], [1, 0, 1, 5]], name="checked")
+```
+```{code-cell} ipython3
+Convolution(predict=True, step=1, name="guessed")
+```
+"""
+
+
 LIVE = """
 # A U-Net, live
 
@@ -220,7 +241,7 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
     for name in ("node_modules", "pixelwise"):
         (root / name).symlink_to(ROOT / name)
     (book / "references.bib").touch()
-    chapters = "chapters:\n- file: mixed\n- file: live\n"
+    chapters = "chapters:\n- file: convolutions\n- file: mixed\n- file: live\n"
     (book / "_toc.yml").write_text(f"format: jb-book\nroot: steppers\n{chapters}")
     two = worked_examples["transposed_two_input_channels"]
     wrong = copy.deepcopy(worked_examples["transposed_stride_1"]["final"])
@@ -233,6 +254,7 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
     ]:
         steppers = steppers.replace(place, json.dumps(array))
     (book / "steppers.md").write_text(steppers, encoding="utf-8")
+    (book / "convolutions.md").write_text(HEADER + CONVOLUTIONS, encoding="utf-8")
     (book / "mixed.md").write_text(HEADER + MIXED, encoding="utf-8")
     (book / "live.md").write_text(HEADER + LIVE, encoding="utf-8")
     build = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-W", "-n", "--keep-going"]
@@ -287,7 +309,7 @@ def number(text: str) -> float:
 
 
 class Stepper:
-    """A transposed convolution on a page, read and moved as a reader does."""
+    """A stepper on a page, read and moved as a reader does."""
 
     def __init__(self, page: Page, root: Locator) -> None:
         self.page, self.root = page, root
@@ -333,10 +355,10 @@ class Stepper:
 
 @pytest.fixture
 def stepper(visit: Callable[..., Page], site: str) -> Callable[..., Stepper]:
-    """`stepper(name, link="step=5")`: that widget of the small book, on its page."""
+    """`stepper(name, link="step=5", on="steppers")`: that widget of the small book, on its page."""
 
-    def open_stepper(name: str, *, link: str = "", **options: Any) -> Stepper:
-        page = visit(f"{site}/steppers.html#{name}" + (f"?{link}" if link else ""), **options)
+    def open_stepper(name: str, *, link: str = "", on: str = "steppers", **options: Any) -> Stepper:
+        page = visit(f"{site}/{on}.html#{name}" + (f"?{link}" if link else ""), **options)
         return Stepper(page, page.locator(f"#{name} .pw-widget"))
 
     return open_stepper

@@ -157,7 +157,7 @@ function showProducts(s, c, o) {
   const blank = !s.source || s.isHidden(0, row, column);
   const terms = ofChannel(productsAt(s, o, row, column), c);
   return {
-    rows: s.kH, columns: s.kW, caption: blank ? "products" : `sum ${formatNumber(totalOf(terms))}`,
+    rows: s.kH, columns: s.kW, caption: blank ? (s.kW > 1 ? "products" : "x·w") : `sum ${formatNumber(totalOf(terms))}`,
     cell: (u, v) => {
       const value = blank ? 0 : terms[u * s.kW + v].product;
       return { value, text: blank ? "" : undefined, shade: s.shade(value, "output"), label: `product ${u}, ${v}` };
