@@ -8,7 +8,7 @@ const TRAITS = ["scores", "target", "class_weights", "pixel", "hovered", "about"
 const REACH = 10;
 const LARGEST = 99;
 /** The loss with the strongest shade on the map. */
-const DEAREST = 6;
+const COSTLIEST = 6;
 const VOID = "void";
 
 const limited = (value, largest) => Math.max(-largest, Math.min(largest, value));
@@ -252,7 +252,7 @@ function render({ model, el }) {
         const initial = (k) => nameOf(s, k)[0].toUpperCase();
         truths.show(row, column, { value: label, text: isVoid ? "" : initial(label), marks: `${isVoid ? "pw-cropped" : `pw-class-${label}`} ${place}`, label: `true class of ${name}: ${nameOf(s, label)}` });
         predicted.show(row, column, { value: guess, text: initial(guess), marks: `pw-class-${guess} ${place}`, note: wrong ? "×" : "", label: `predicted class of ${name}: ${nameOf(s, guess)}${wrong ? ", wrong" : ""}` });
-        losses.show(row, column, { value: loss, text: isVoid ? "" : loss.toFixed(1), shade: Math.min(1, loss / DEAREST), marks: `${isVoid ? "pw-cropped" : ""} ${place}`, label: `loss of ${name}: ${isVoid ? "none" : formatNumber(loss)}` });
+        losses.show(row, column, { value: loss, text: isVoid ? "" : loss.toFixed(1), shade: Math.min(1, loss / COSTLIEST), marks: `${isVoid ? "pw-cropped" : ""} ${place}`, label: `loss of ${name}: ${isVoid ? "none" : formatNumber(loss)}` });
       }
     colouredText(mapSays, mapSentence(s));
   }
