@@ -72,9 +72,10 @@ outputs: setup ## record the text outputs that the notebooks are tested against
 experiments: setup ## measure what is missing in experiments/results (PIXELWISE_DATA: the folder with isbi2012/ and camvid/)
 	$(BIN)/python -m experiments
 
-bench: book chromium ## measure pages and widgets
+bench: book chromium ## measure pages, widgets and operators
 	cd benchmarks && npm ci --no-audit --no-fund --loglevel=error
 	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.operators
 
 lint: setup ## ruff and codespell
 	$(BIN)/ruff check

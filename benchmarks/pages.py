@@ -21,6 +21,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
+from benchmarks.report import Report
 from benchmarks.serve import served
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,18 +34,6 @@ CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 LEAST_SCORE = 95
 MOST_MS_TO_LIVE = {"loopback": 1000, "10 Mbit/s, 4 × slower processor": 5000}
 MOST_MS_OF_A_STEP = 4
-
-
-class Report:
-    """Prints a line for each figure and remembers whether one broke its limit."""
-
-    def __init__(self) -> None:
-        self.broken: list[str] = []
-
-    def line(self, what: str, figure: str, limit: str = "", kept: bool = True) -> None:
-        print(f"{what:<52}{figure:>14}   {limit:<12}{'' if kept else 'BROKEN'}".rstrip(), flush=True)
-        if not kept:
-            self.broken.append(what)
 
 
 def find_chromium() -> str:
@@ -220,8 +209,7 @@ def main() -> None:
             weight(browser, address, report)
             browser.close()
         lighthouse(address, chromium, options.runs, report)
-    if report.broken:
-        sys.exit(f"broken limits: {'; '.join(report.broken)}")
+    report.close()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ A check prints one line if the function passes; if not, it raises `CheckFailed`,
 Right answers and misunderstandings are PyTorch calls: no operator can be read here.
 """
 
-from .check import Check, Task, attempt
+from .check import Check, Task, attempt, fits
+from .race import race
 from .report import CheckFailed
 
-__all__ = ["Check", "CheckFailed", "Task", "attempt"]
+__all__ = ["Check", "CheckFailed", "Task", "attempt", "fits", "race"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,9 +38,7 @@ class Case:
         tensors = self.tensors().values()
         both = (self.arguments | self.settings).values()
         whole = all(value.is_meta or torch.equal(value, value.round()) for value in tensors)
-        numbers = sum(value.numel() for value in tensors) + sum(
-            abs(value) for value in both if isinstance(value, int)
-        )
+        numbers = sum(value.numel() for value in tensors) + sum(map(_magnitude, both))
         return numbers if whole else 1000 + numbers
 
     def copy(self) -> Case:
@@ -47,7 +46,7 @@ class Case:
 
         def own(value: Any) -> Any:
             if not isinstance(value, torch.Tensor):
-                return value
+                return deepcopy(value)
             return value.detach().clone().requires_grad_(self.gradients)
 
         return Case(
@@ -59,6 +58,13 @@ class Case:
 
     def call(self, function: Any) -> Any:
         return function(*self.arguments.values(), **self.settings)
+
+
+def _magnitude(value: Any) -> int:
+    """The sum of whole numbers, also of those within lists."""
+    if isinstance(value, list | tuple):
+        return sum(map(_magnitude, value))
+    return abs(value) if isinstance(value, int) else 0
 
 
 def integers(rng: Random, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:

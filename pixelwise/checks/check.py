@@ -176,6 +176,24 @@ def attempt(function: Function, *arguments: Any, **settings: Any) -> Any:
     return None
 
 
+def fits(result: Any, *shape: int) -> bool:
+    """Whether a result has the shape that a picture needs; a printed note if not.
+
+    result  what `attempt` returned; of None it has said already why there is nothing
+    shape   the sizes needed; none: a whole number
+    """
+    if result is None:
+        return False
+    if not shape and isinstance(result, int):
+        return True
+    if shape and isinstance(result, torch.Tensor) and tuple(result.shape) == shape:
+        return True
+    needed = f"a tensor of shape {shape}" if shape else "a whole number"
+    found = f"one of shape {tuple(result.shape)}" if isinstance(result, torch.Tensor) else repr(result)[:60]
+    print(f"There is no picture of this result: {needed} is needed, and yours is {found}.")
+    return False
+
+
 _ALWAYS_THE_SAME = "Your function returns the same result whatever its arguments are."
 
 

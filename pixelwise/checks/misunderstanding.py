@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -37,6 +37,38 @@ class Misunderstanding:
     mistaken: Callable[[Operator], Operator]
     section: str = ""
     costly: bool = False
+
+
+def mistake(
+    bank: list[Misunderstanding], title: str, advice: str, section: str = "", costly: bool = False
+) -> Callable[[Callable], Callable]:
+    """Put `wrong(op, …)`, a mistaken operator that may call the right one, `op`, into the bank."""
+
+    def put(wrong: Callable) -> Callable:
+        def mistaken(op: Operator) -> Operator:
+            return lambda *arguments, **settings: wrong(op, *arguments, **settings)
+
+        bank.append(Misunderstanding(title, advice, mistaken, section, costly))
+        return wrong
+
+    return put
+
+
+def adapted(
+    bank: Iterable[Misunderstanding],
+    wide: Callable[[Operator], Operator],
+    narrow: Callable[[Operator], Operator],
+) -> list[Misunderstanding]:
+    """The same mistakes for an operator with fewer arguments or axes.
+
+    wide    makes the operator that the bank is written for from the narrower one
+    narrow  makes the narrower operator from the one that the bank is written for
+    """
+
+    def one(mistake: Misunderstanding) -> Misunderstanding:
+        return replace(mistake, mistaken=lambda op: narrow(mistake.mistaken(wide(op))))
+
+    return [one(mistake) for mistake in bank]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
-PS2 = "ps2_transposed_convolution"
 PARTS = ("nbgrader_config.py", "autograder", "pixelwise", "solutions", "exercises")
 
 
@@ -41,19 +40,19 @@ def problem_sets() -> dict[str, str]:
     return {path.name.split("_")[0]: path.name for path in sorted((ROOT / "solutions").glob("ps*_*"))}
 
 
-def notebook(folder: str, problem_set: str = PS2) -> nbformat.NotebookNode:
+def notebook(folder: str, problem_set: str) -> nbformat.NotebookNode:
     """The notebook of a set: `folder` is "solutions" or "exercises"."""
     (path,) = (ROOT / folder / problem_set).glob("*.ipynb")
     return nbformat.read(path, as_version=4)
 
 
-def answers(problem_set: str = PS2) -> dict[str, str]:
+def answers(problem_set: str) -> dict[str, str]:
     """The solution cells of a set by cell id."""
     cells = notebook("solutions", problem_set).cells
     return {cell.id: cell.source for cell in cells if cell.metadata.get("nbgrader", {}).get("solution")}
 
 
-def submission(filled_in: Mapping[str, str], problem_set: str = PS2) -> nbformat.NotebookNode:
+def submission(filled_in: Mapping[str, str], problem_set: str) -> nbformat.NotebookNode:
     """The release notebook with some of its solution cells filled in."""
     filled = copy.deepcopy(notebook("exercises", problem_set))
     for cell in filled.cells:
@@ -61,7 +60,7 @@ def submission(filled_in: Mapping[str, str], problem_set: str = PS2) -> nbformat
     return filled
 
 
-def submit(course: Path, student: str, submitted: nbformat.NotebookNode, problem_set: str = PS2) -> None:
+def submit(course: Path, student: str, submitted: nbformat.NotebookNode, problem_set: str) -> None:
     """Put a notebook where nbgrader looks for a collected submission."""
     (path,) = (ROOT / "exercises" / problem_set).glob("*.ipynb")
     folder = course / "submitted" / student / problem_set
@@ -69,7 +68,7 @@ def submit(course: Path, student: str, submitted: nbformat.NotebookNode, problem
     nbformat.write(submitted, folder / path.name)
 
 
-def scores(course: Path, problem_set: str = PS2) -> dict[str, dict[str, float]]:
+def scores(course: Path, problem_set: str) -> dict[str, dict[str, float]]:
     """Automatic points by student and by cell, from nbgrader's gradebook."""
     from nbgrader.api import Gradebook
 

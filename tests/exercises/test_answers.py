@@ -21,7 +21,7 @@ ALL = [
     for answer in importlib.import_module(f".answers.{name}", __package__).ANSWERS
 ]
 #: Tasks whose bank of wrong answers has to be large; the others need six.
-CENTRAL = {"conv_transpose2d": 12}
+CENTRAL = {"conv2d": 12, "conv_transpose2d": 12}
 
 pytestmark = pytest.mark.slow
 
@@ -76,3 +76,16 @@ def test_overwriting_costs_what_depends_on_overlaps(results):
     )
     single = results["conv_transpose2d_single", "single_overwrites"].points
     assert [cell for cell, points in single.items() if not points] == ["conv-transpose2d-single-overlaps"]
+
+
+def test_a_mistake_costs_the_points_that_depend_on_it(results):
+    """Somebody who misses padding, stride, channels or the bias keeps what needs none of them."""
+    for name, costs in {
+        "no_padding": {"padding"},
+        "no_stride": {"stride"},
+        "channel_mean": {"channels", "bias"},
+        "bias_forgotten": {"bias", "learns"},
+        "float32_only": {"learns"},
+    }.items():
+        lost = {cell for cell, points in results["conv2d", name].points.items() if not points}
+        assert lost == {f"conv2d-{part}" for part in costs | {"together"}}

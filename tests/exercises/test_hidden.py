@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from autograder import hidden, oracle
-from pixelwise.checks import CheckFailed, ps2
-from pixelwise.checks.case import Random
+from pixelwise.checks import CheckFailed, ps1, ps2
+from pixelwise.checks.case import Case, Random
 from pixelwise.checks.compare import difference
 from pixelwise.checks.observe import observe
-from pixelwise.checks.ps2.cases import random_call, random_even, random_matrix, random_odd, random_size
+from pixelwise.checks.ps1 import cases as convolution
+from pixelwise.checks.ps2 import cases as transposed
 from pixelwise.checks.report import as_code
 
-from .answers.ps2 import input_positions, learned_by_heart
+from .answers import ps1 as answers_1
+from .answers import ps2 as answers_2
+from .answers.ps2 import input_positions
 from .test_checks import CHECKS
 
 RNG_SEED = "the oracle equals torch"
 
 
-def everything(rng: Random, flat: bool):
+def everything(rng: Random, random_call, flat: bool, **settings):
     """A random call without any restriction."""
     return random_call(
         rng,
         large=rng.random() < 0.3,
-        overlap=None,
         padding=True,
         channels=not flat and rng.random() < 0.7,
         bias=not flat and rng.random() < 0.5,
@@ -33,46 +37,80 @@ def everything(rng: Random, flat: bool):
         flat=flat,
         precise=None,
         gradients=not flat,
+        **settings,
     )
 
 
+def convolved(rng: Random, flat: bool = False):
+    return everything(rng, convolution.random_call, flat, stride=rng.random() < 0.7)
+
+
+def spread(rng: Random, flat: bool = False):
+    return everything(rng, transposed.random_call, flat, overlap=None)
+
+
+def either(rng: Random) -> bool:
+    return rng.random() < 0.5
+
+
 DRAWS = {
-    "transposed_output_size": lambda rng: random_size(
-        rng, rng.random() < 0.5, output_padding=rng.random() < 0.5
-    ),
-    "conv_transpose2d_single": lambda rng: everything(rng, flat=True),
-    "conv_transpose2d": lambda rng: everything(rng, flat=False),
-    "conv_transpose2d_fast": lambda rng: everything(rng, flat=False),
-    "conv_transpose2d_fold": lambda rng: everything(rng, flat=False),
-    "convolution_matrix": lambda rng: random_matrix(
-        rng, False, stride=rng.random() < 0.5, padding=True, precise=True
-    ),
-    "convolution_matrix_fast": lambda rng: random_matrix(rng, False, stride=rng.random() < 0.5, padding=True),
-    "conv_transpose2d_by_matrix": lambda rng: everything(rng, flat=True),
-    "bilinear_kernel": lambda rng: (random_even if rng.random() < 0.5 else random_odd)(
-        rng, rng.random() < 0.5
-    ),
+    "ps1": {
+        "output_size": lambda rng: convolution.random_size(rng, either(rng), stride=either(rng)),
+        "conv2d_single": partial(convolved, flat=True),
+        "conv2d": convolved,
+        "conv2d_fast": convolved,
+        "conv2d_unfold": convolved,
+        "conv2d_flat": convolved,
+        "pointwise_conv": lambda rng: convolution.random_pointwise(
+            rng, either(rng), bias=None, batch=either(rng), precise=None, gradients=True
+        ),
+        "receptive_field": lambda rng: convolution.random_stack(rng, either(rng), stride=either(rng)),
+    },
+    "ps2": {
+        "transposed_output_size": lambda rng: transposed.random_size(
+            rng, either(rng), output_padding=either(rng)
+        ),
+        "conv_transpose2d_single": partial(spread, flat=True),
+        "conv_transpose2d": spread,
+        "conv_transpose2d_fast": spread,
+        "conv_transpose2d_fold": spread,
+        "conv_transpose2d_flat": spread,
+        "convolution_matrix": lambda rng: transposed.random_matrix(
+            rng, False, stride=either(rng), padding=True, precise=True
+        ),
+        "convolution_matrix_fast": lambda rng: transposed.random_matrix(
+            rng, False, stride=either(rng), padding=True
+        ),
+        "conv_transpose2d_by_matrix": partial(spread, flat=True),
+        "bilinear_kernel": lambda rng: (transposed.random_even if either(rng) else transposed.random_odd)(
+            rng, either(rng)
+        ),
+    },
 }
+TASKS = {check.task.name: check.task for check in CHECKS.values()}
 
 
 def right(name: str):
     """What PyTorch says: a task's own reference, for the faster variants too."""
-    tasks = {check.task.name: check.task for check in CHECKS.values()}
-    return next(tasks[task].right for task in (name, name.rpartition("_")[0]) if task in tasks)
+    return next(TASKS[task].right for task in (name, name.rpartition("_")[0]) if task in TASKS)
 
 
-@pytest.mark.parametrize("name", DRAWS)
-def test_the_solutions_equal_torch(name):
-    solution = oracle.function("ps2", name)
+@pytest.mark.parametrize(
+    ("problem_set", "name"), [(problem_set, name) for problem_set, draws in DRAWS.items() for name in draws]
+)
+def test_the_solutions_equal_torch(problem_set, name):
+    solution = oracle.function(problem_set, name)
     rng = Random(RNG_SEED)
     for _ in range(200):
-        case = DRAWS[name](rng)
+        case = DRAWS[problem_set][name](rng)
         found = difference(observe(solution, case), observe(right(name), case))
         assert found is None, f"{as_code(name, case)}\n{found}"
 
 
 def test_every_task_is_drawn():
-    assert {check.task.name for check in CHECKS.values()} <= set(DRAWS)
+    assert {(task.problem_set, task.name) for task in TASKS.values()} <= {
+        (problem_set, name) for problem_set, draws in DRAWS.items() for name in draws
+    }
 
 
 def test_the_bilinear_kernel_interpolates():
@@ -86,24 +124,33 @@ def test_the_bilinear_kernel_interpolates():
         torch.testing.assert_close(up[inner], right[inner])
 
 
-def hidden_cases(monkeypatch, check, function=None):
+def hidden_cases(check):
     """The hidden cases that a function is called with."""
     seen = []
 
     def note(*arguments, **settings):
         seen.append((arguments, settings))
-        return oracle.function("ps2", check.task.name)(*arguments, **settings)
+        return oracle.function(check.task.problem_set, check.task.name)(*arguments, **settings)
 
     hidden.check(check, note)
     return seen
 
 
-def test_hidden_cases_are_the_same_every_time_and_not_public(monkeypatch):
-    check = ps2.conv_transpose2d_overlaps
-    first, second = hidden_cases(monkeypatch, check), hidden_cases(monkeypatch, check)
+#: A check of each set whose cases hold numbers, and an answer that knows all that is public.
+LEARNED = [
+    (ps1.conv2d_together, answers_1.learned_by_heart),
+    (ps2.conv_transpose2d_overlaps, answers_2.learned_by_heart),
+]
+
+
+@pytest.mark.parametrize("check", [check for check, _ in LEARNED], ids=["ps1", "ps2"])
+def test_hidden_cases_are_the_same_every_time_and_not_public(check):
+    first, second = hidden_cases(check), hidden_cases(check)
     assert len(first) == hidden.SMALL + hidden.LARGE
     for (a, s), (b, t) in zip(first, second, strict=True):
-        assert s == t
+        assert as_code("f", Case(dict(zip("xw", a, strict=True)), s)) == as_code(
+            "f", Case(dict(zip("xw", b, strict=True)), t)
+        )
         assert all(torch.equal(u, v) for u, v in zip(a, b, strict=True))
     public = [as_code("f", case) for case in check.cases]
     xs = [str(case.arguments["x"].tolist()) for case in check.cases]
@@ -111,10 +158,9 @@ def test_hidden_cases_are_the_same_every_time_and_not_public(monkeypatch):
     assert not [a for a, _ in first if str(a[0].tolist()) in xs and a[0].numel() > 4]
 
 
-def test_a_hidden_failure_is_shown_on_a_public_case(monkeypatch):
-    check = ps2.conv_transpose2d_overlaps
-    check(learned_by_heart)  # knows all that is public
-    secret = {str(a[0].tolist()) for a, _ in hidden_cases(monkeypatch, check)}
+@pytest.mark.parametrize(("check", "learned_by_heart"), LEARNED, ids=["ps1", "ps2"])
+def test_a_hidden_failure_is_shown_on_a_public_case(check, learned_by_heart):
+    secret = {str(a[0].tolist()) for a, _ in hidden_cases(check)}
     with pytest.raises(CheckFailed) as caught:
         hidden.check(check, learned_by_heart)
     message = str(caught.value)
@@ -123,10 +169,16 @@ def test_a_hidden_failure_is_shown_on_a_public_case(monkeypatch):
     assert "autograder" not in message
 
 
+@pytest.mark.parametrize(("check", "learned_by_heart"), LEARNED, ids=["ps1", "ps2"])
+def test_what_is_learned_by_heart_passes_in_public(check, learned_by_heart):
+    rows = check.observations(learned_by_heart, [case for case in check.cases if not case.gradients])
+    assert not [found for _, found in check.compare(rows) if found]
+
+
 def test_a_mistake_that_no_public_case_shows(monkeypatch):
     monkeypatch.setattr(hidden, "SEARCHED", 0)
     with pytest.raises(CheckFailed) as caught:
-        hidden.check(ps2.conv_transpose2d_overlaps, learned_by_heart)
+        hidden.check(ps2.conv_transpose2d_overlaps, answers_2.learned_by_heart)
     assert caught.value.kind == "hidden"
     assert "tensor" not in str(caught.value)
 

@@ -4,35 +4,78 @@ from __future__ import annotations
 
 import getpass
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from .course import PS2, answers, copy_course, nbgrader, notebook, scores, submission, submit
+from .course import answers, copy_course, nbgrader, notebook, problem_sets, scores, submission, submit
 
 pytestmark = pytest.mark.slow
 
-AUTOMATIC = 25.0  # of problem set 2; the written question is graded by a person
 STUDENT = getpass.getuser()  # the one who uses the exchange
 
 
-def with_changes(changes: dict[str, tuple[str, str]]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Trial:
+    """A set with what is tried on it.
+
+    automatic  its automatic points; the written question is graded by a person
+    mistake    changes of the solution that make one mistake: cell id → (old, new)
+    costs      the cells that the mistake costs, and `says` what feedback names it
+    warns      a change that warns, and is right
+    """
+
+    name: str
+    automatic: float
+    written: str
+    mistake: dict[str, tuple[str, str]]
+    costs: set[str]
+    says: str
+    warns: dict[str, tuple[str, str]]
+
+
+WARNS = ("    return", '    import warnings\n    warnings.warn("careful")\n    return')
+TRIALS = [
+    Trial(
+        "ps1_convolution",
+        automatic=23,
+        written="downsampling",
+        mistake={
+            "conv2d-single": ("(padding, padding, padding, padding)", "(2 * padding, 0, 2 * padding, 0)"),
+            "conv2d": ("(padding, padding, padding, padding)", "(2 * padding, 0, 2 * padding, 0)"),
+        },
+        costs={"conv2d-single-padding", "conv2d-padding", "conv2d-together"},
+        says="all padding stands at the top and the left",
+        warns={"output-size": WARNS},
+    ),
+    Trial(
+        "ps2_transposed_convolution",
+        automatic=25,
+        written="checkerboard",
+        mistake={
+            "conv-transpose2d-single": ("] += x[i, j] * weight", "] = x[i, j] * weight"),
+            "conv-transpose2d": ("] += copies", "] = copies"),
+        },
+        costs={
+            "conv-transpose2d-single-overlaps",
+            "conv-transpose2d-overlaps",
+            "conv-transpose2d-together",
+        },
+        says="overlapping copies overwrite each other",
+        warns={"transposed-output-size": WARNS},
+    ),
+]
+
+
+def with_changes(trial: Trial, changes: dict[str, tuple[str, str]]) -> dict[str, str]:
     """The solution's code, changed in some places: cell id → (old, new)."""
-    changed = {cell: source for cell, source in answers().items() if cell != "checkerboard"}
+    changed = {cell: source for cell, source in answers(trial.name).items() if cell != trial.written}
     for cell, (old, new) in changes.items():
         assert old in changed[cell], f"{cell} has no {old!r}"
         changed[cell] = changed[cell].replace(old, new)
     return changed
-
-
-OVERWRITES = {
-    "conv-transpose2d-single": ("] += x[i, j] * weight", "] = x[i, j] * weight"),
-    "conv-transpose2d": ("] += copies", "] = copies"),
-}
-WARNS = {
-    "transposed-output-size": ("    return", '    import warnings\n    warnings.warn("careful")\n    return')
-}
 
 
 def saved_by_colab(original: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -56,7 +99,7 @@ def saved_by_colab(original: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course in which everybody has been graded."""
+    """A course in which everybody has been graded, in every set."""
     folder = tmp_path_factory.mktemp("round-trip")
     course = copy_course(folder / "course")
     exchange, student = folder / "exchange", folder / "student"
@@ -70,61 +113,68 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (course / "nbgrader_config.py").open("a") as config:
         config.write(f"\nget_config().Exchange.root = {str(exchange)!r}  # noqa: F821\n")
 
-    nbgrader(course, "generate_assignment", PS2, "--force", "--create")
-    nbgrader(course, "release_assignment", PS2)
-    nbgrader(student, "fetch_assignment", PS2)
-    (fetched,) = (student / PS2).glob("*.ipynb")
-    assert nbformat.read(fetched, as_version=4) == notebook("exercises")
-    nbformat.write(submission(answers()), fetched)
-    nbgrader(student, "submit", PS2)
-    nbgrader(course, "collect", PS2)
+    for trial in TRIALS:
+        name = trial.name
+        nbgrader(course, "generate_assignment", name, "--force", "--create")
+        nbgrader(course, "release_assignment", name)
+        nbgrader(student, "fetch_assignment", name)
+        (fetched,) = (student / name).glob("*.ipynb")
+        assert nbformat.read(fetched, as_version=4) == notebook("exercises", name)
+        nbformat.write(submission(answers(name), name), fetched)
+        nbgrader(student, "submit", name)
+        nbgrader(course, "collect", name)
 
-    submit(course, "unsolved", submission({}))
-    submit(course, "overwrites", submission(with_changes(OVERWRITES)))
-    submit(course, "warns-in-colab", saved_by_colab(submission(with_changes(WARNS))))
-    nbgrader(course, "autograde", PS2)
+        submit(course, "unsolved", submission({}, name), name)
+        submit(course, "mistaken", submission(with_changes(trial, trial.mistake), name), name)
+        warns = saved_by_colab(submission(with_changes(trial, trial.warns), name))
+        submit(course, "warns-in-colab", warns, name)
+        nbgrader(course, "autograde", name)
     return course
 
 
-@pytest.fixture(scope="module")
-def points(course: Path) -> dict[str, dict[str, float]]:
-    return scores(course)
+@pytest.fixture(params=TRIALS, ids=lambda trial: trial.name)
+def trial(request: pytest.FixtureRequest) -> Trial:
+    return request.param
 
 
-def test_the_solution_gets_every_automatic_point(points):
-    assert sum(points[STUDENT].values()) == AUTOMATIC
-    assert [cell for cell, score in points[STUDENT].items() if not score] == ["checkerboard"]
+@pytest.fixture
+def points(course: Path, trial: Trial) -> dict[str, dict[str, float]]:
+    return scores(course, trial.name)
+
+
+def test_every_set_is_tried():
+    assert [trial.name for trial in TRIALS] == list(problem_sets().values())
+
+
+def test_the_solution_gets_every_automatic_point(points, trial):
+    assert sum(points[STUDENT].values()) == trial.automatic
+    assert [cell for cell, score in points[STUDENT].items() if not score] == [trial.written]
 
 
 def test_the_release_gets_none(points):
     assert sum(points["unsolved"].values()) == 0
 
 
-def test_overwriting_overlaps_costs_the_points_that_depend_on_them(points):
-    lost = {cell for cell, score in points["overwrites"].items() if score != points[STUDENT][cell]}
-    assert lost == {
-        "conv-transpose2d-single-overlaps",
-        "conv-transpose2d-overlaps",
-        "conv-transpose2d-together",
-    }
-    assert sum(points["overwrites"].values()) == AUTOMATIC - 6
+def test_a_mistake_costs_the_points_that_depend_on_it(points, trial):
+    lost = {cell for cell, score in points["mistaken"].items() if score != points[STUDENT][cell]}
+    assert lost == trial.costs
 
 
 def test_colab_and_warnings_cost_nothing(points):
     assert points["warns-in-colab"] == points[STUDENT]
 
 
-def test_feedback_names_the_misunderstanding_and_shows_no_solution(course):
-    nbgrader(course, "generate_feedback", PS2, "--student=overwrites")
-    (page,) = (course / "feedback" / "overwrites" / PS2).glob("*.html")
+def test_feedback_names_the_misunderstanding_and_shows_no_solution(course, trial):
+    nbgrader(course, "generate_feedback", trial.name, "--student=mistaken")
+    (page,) = (course / "feedback" / "mistaken" / trial.name).glob("*.html")
     text = page.read_text(encoding="utf-8")
-    assert "overlapping copies overwrite each other" in text
+    assert trial.says in text
     assert "Traceback (most" not in text
     assert "A model answer" not in text
 
 
-def test_the_kernel_is_the_one_of_this_python(course):
+def test_the_kernel_is_the_one_of_this_python(course, trial):
     """Else the submissions would have been graded with other packages than the ones tested here."""
-    graded = nbformat.read(next((course / "autograded" / STUDENT / PS2).glob("*.ipynb")), as_version=4)
+    graded = nbformat.read(next((course / "autograded" / STUDENT / trial.name).glob("*.ipynb")), as_version=4)
     assert graded.metadata.kernelspec.name == "python3"
     assert Path(sys.prefix, "share", "jupyter", "kernels", "python3").is_dir()

@@ -9,14 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..check import Check, Task
-from ..rules import Rule
+from ..convolutions import RULE, call, of_one_channel
 from . import mistakes
 from .cases import (
     KERNEL,
     KERNEL_2,
     X_2,
     X,
-    call,
     factor,
     matrix,
     random_call,
@@ -28,16 +27,6 @@ from .cases import (
 )
 
 _PAGE = "transposed_convolution.html"
-
-RULE = Rule(
-    calls=r"(?i)conv(?!ert)|correlate",
-    operators=r"conv(?!ert)",
-    modules=("scipy", "pixelwise"),
-    reason="Convolutions of every kind are what you are to write yourself. `unfold`, `fold`, `pad` "
-    "and `einsum` are "
-    "welcome.",
-)
-
 
 # --- What is right, by PyTorch ----------------------------------------------------------------------------
 
@@ -69,7 +58,7 @@ def _bilinear(factor: int) -> Tensor:
 
 # --- The tasks --------------------------------------------------------------------------------------------
 
-_one_channel = mistakes.of_one_channel(mistakes.SPACE)
+_one_channel = of_one_channel(mistakes.SPACE)
 
 _SIZE = Task(
     "ps2", "transposed_output_size", _output_size, tuple(mistakes.SIZE), RULE, _PAGE, "transposed-output-size"

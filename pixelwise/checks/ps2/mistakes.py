@@ -7,14 +7,21 @@ PyTorch call. So nothing here shows how the operator itself is written.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..misunderstanding import Misunderstanding, Operator
+from ..convolutions import (
+    axis_mistakes,
+    bias_mistakes,
+    biased,
+    channel_mistakes,
+    image_mistakes,
+    kernel_mistakes,
+)
+from ..misunderstanding import Misunderstanding, Operator, mistake
 
 # What is right, once; several mistakes miss the same idea.
 CROPS = (
@@ -37,8 +44,6 @@ CHANNELS = (
     "output channel. "
     "Each output channel is the sum over all input channels."
 )
-BIAS = "The bias holds one number for each output channel, added once to every element of that channel."
-BATCH = "The images of a batch do not touch each other: each is treated as if it were alone."
 OUTPUT_PADDING = (
     "Output padding is added once, at the end, to choose between the sizes that the stride leaves open."
 )
@@ -57,21 +62,6 @@ TENT = (
     "The kernel of bilinear upsampling is a tent in each direction; its weights say how near an "
     "output is to an input."
 )
-
-
-def mistake(
-    bank: list[Misunderstanding], title: str, advice: str, section: str = "", costly: bool = False
-) -> Callable[[Callable], Callable]:
-    """Put `wrong(op, …)`, a mistaken operator that may call the right one, `op`, into the bank."""
-
-    def put(wrong: Callable) -> Callable:
-        def mistaken(op: Operator) -> Operator:
-            return lambda *arguments, **settings: wrong(op, *arguments, **settings)
-
-        bank.append(Misunderstanding(title, advice, mistaken, section, costly))
-        return wrong
-
-    return put
 
 
 # --- The output size --------------------------------------------------------------------------------------
@@ -330,34 +320,8 @@ def _convolution(op, x, weight, bias=None, stride=1, padding=0):
     return F.conv2d(x, weight.transpose(0, 1), bias, stride=stride, padding=padding)
 
 
-@mistake(SPACE, "the rows and columns of the kernel are swapped", COPY, "transposed-overlaps")
-def _kernel_swapped(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x, weight.mT, bias=bias, stride=stride, padding=padding)
-
-
-@mistake(SPACE, "the kernel is mirrored left to right", COPY, "transposed-overlaps")
-def _mirrored(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x, weight.flip(-1), bias=bias, stride=stride, padding=padding)
-
-
-@mistake(SPACE, "the kernel is mirrored top to bottom", COPY, "transposed-overlaps")
-def _upside_down(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x, weight.flip(-2), bias=bias, stride=stride, padding=padding)
-
-
-@mistake(SPACE, "the kernel is turned by 90°", COPY, "transposed-overlaps")
-def _turned(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x, weight.rot90(1, (-2, -1)), bias=bias, stride=stride, padding=padding)
-
-
-@mistake(SPACE, "the rows and columns of the input are swapped", PLACE, "transposed-overlaps")
-def _input_swapped(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x.mT, weight, bias=bias, stride=stride, padding=padding)
-
-
-@mistake(SPACE, "the rows and columns of the output are swapped", PLACE, "transposed-overlaps")
-def _output_swapped(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x, weight, bias=bias, stride=stride, padding=padding).mT
+kernel_mistakes(SPACE, COPY, "transposed-overlaps")
+axis_mistakes(SPACE, PLACE, "transposed-overlaps")
 
 
 @mistake(SPACE, "the output is one row and one column too small", WIDTH, "transposed-output-size")
@@ -451,201 +415,33 @@ def _zero(op, x, weight, bias=None, stride=1, padding=0):
 
 CHANNEL: list[Misunderstanding] = []
 
-
-@mistake(
+channel_mistakes(
     CHANNEL,
-    "the weight's channel axes are taken as (C_out, C_in), as in a convolution",
     CHANNELS,
     "transposed-channels",
+    inputs=0,
+    swapped="the weight's channel axes are taken as (C_out, C_in), as in a convolution",
 )
-def _channels_swapped(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x, weight.transpose(0, 1), bias=bias, stride=stride, padding=padding)
-
-
-def _swapped_all_the_same(title: str, broadcast: bool) -> None:
-    """Where the swapped axes do not fit, one channel is broadcast, or those too many are left out."""
-
-    @mistake(CHANNEL, title, CHANNELS, "transposed-channels")
-    def _(op, x, weight, bias=None, stride=1, padding=0):
-        weight = weight.transpose(0, 1)
-        most, least = max(x.shape[1], len(weight)), min(x.shape[1], len(weight))
-        if broadcast:
-            x, weight = x.expand(-1, most, -1, -1), weight.expand(most, -1, -1, -1)
-        else:
-            x, weight = x[:, :least], weight[:least]
-        y = op(x, weight, bias=None, stride=stride, padding=padding)
-        return y if bias is None else y + bias.reshape(1, -1, 1, 1)
-
-
-for _broadcast in (True, False):
-    _swapped_all_the_same(
-        "the weight's channel axes are taken as (C_out, C_in), as in a convolution", _broadcast
-    )
-
-
-@mistake(
+image_mistakes(CHANNEL, "transposed-channels")
+bias_mistakes(CHANNEL, "transposed-bias")
+biased(
     CHANNEL,
-    "the weight's channel axes are reshaped instead of being transposed",
-    CHANNELS,
-    "transposed-channels",
-)
-def _channels_reshaped(op, x, weight, bias=None, stride=1, padding=0):
-    inputs, outputs = weight.shape[:2]
-    weight = weight.reshape(outputs, inputs, *weight.shape[2:]).transpose(0, 1)
-    return op(x, weight, bias=bias, stride=stride, padding=padding)
-
-
-@mistake(CHANNEL, "only the first input channel counts", CHANNELS, "transposed-channels")
-def _first_channel(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x[:, :1], weight[:1], bias=bias, stride=stride, padding=padding)
-
-
-@mistake(
-    CHANNEL, "input channels overwrite each other: only the last one counts", CHANNELS, "transposed-channels"
-)
-def _last_channel(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x[:, -1:], weight[-1:], bias=bias, stride=stride, padding=padding)
-
-
-@mistake(CHANNEL, "input channels are averaged instead of being summed", CHANNELS, "transposed-channels")
-def _channels_averaged(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x / x.shape[1], weight, bias=bias, stride=stride, padding=padding)
-
-
-@mistake(
-    CHANNEL, "input channels are summed before each meets its own kernel", CHANNELS, "transposed-channels"
-)
-def _channels_summed_first(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x.sum(1, keepdim=True), weight[:1], bias=bias, stride=stride, padding=padding)
-
-
-@mistake(CHANNEL, "every input channel uses the kernel of the first", CHANNELS, "transposed-channels")
-def _shared_kernel(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x, weight[:1].expand_as(weight), bias=bias, stride=stride, padding=padding)
-
-
-@mistake(CHANNEL, "every output channel uses the kernels of the first", CHANNELS, "transposed-channels")
-def _first_output(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x, weight[:, :1].expand_as(weight), bias=bias, stride=stride, padding=padding)
-
-
-@mistake(CHANNEL, "every output channel uses the kernels of the last", CHANNELS, "transposed-channels")
-def _last_output(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x, weight[:, -1:].expand_as(weight), bias=bias, stride=stride, padding=padding)
-
-
-@mistake(CHANNEL, "all output channels are summed into one", CHANNELS, "transposed-channels")
-def _outputs_summed(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x, weight, bias=bias, stride=stride, padding=padding).sum(1, keepdim=True)
-
-
-@mistake(
-    CHANNEL, "channel c of the output uses channel c of the input alone", CHANNELS, "transposed-channels"
-)
-def _depthwise(op, x, weight, bias=None, stride=1, padding=0):
-    eye = torch.eye(*weight.shape[:2], dtype=weight.dtype)[:, :, None, None]
-    return op(x, weight * eye, bias=bias, stride=stride, padding=padding)
-
-
-@mistake(CHANNEL, "the images of the batch are added up", BATCH, "transposed-channels")
-def _batch_summed(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x.sum(0, keepdim=True), weight, bias=bias, stride=stride, padding=padding).repeat(
-        len(x), 1, 1, 1
-    )
-
-
-@mistake(CHANNEL, "every image of the batch gets the result of the first", BATCH, "transposed-channels")
-def _first_image(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x[:1].expand_as(x), weight, bias=bias, stride=stride, padding=padding)
-
-
-@mistake(CHANNEL, "every image of the batch gets the result of the last", BATCH, "transposed-channels")
-def _last_image(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x[-1:].expand_as(x), weight, bias=bias, stride=stride, padding=padding)
-
-
-@mistake(
-    CHANNEL,
-    "only the first image of the batch is worked on, the others stay zero",
-    BATCH,
-    "transposed-channels",
-)
-def _others_zero(op, x, weight, bias=None, stride=1, padding=0):
-    y = op(x, weight, bias=bias, stride=stride, padding=padding)
-    return torch.cat([y[:1], torch.zeros_like(y[1:])])
-
-
-@mistake(CHANNEL, "only the first image of the batch is returned", BATCH, "transposed-channels")
-def _one_image(op, x, weight, bias=None, stride=1, padding=0):
-    return op(x[:1], weight, bias=bias, stride=stride, padding=padding)
-
-
-def _biased(title: str, change: Callable[[Tensor, Tensor, Tensor, Tensor, int, int], Tensor]) -> None:
-    """A wrong bias: `change(y, bias, x, weight, stride, padding)`, y without one, bias (1, C_out, 1, 1)."""
-
-    @mistake(CHANNEL, title, BIAS, "transposed-bias")
-    def _(op, x, weight, bias=None, stride=1, padding=0):
-        y = op(x, weight, bias=None, stride=stride, padding=padding)
-        return y if bias is None else change(y, bias.reshape(1, -1, 1, 1), x, weight, stride, padding)
-
-
-_biased("the bias is ignored", lambda y, b, x, w, s, p: y)
-_biased(
     "the bias is added once for every copy of the kernel",
+    "transposed-bias",
     lambda y, b, x, w, s, p: y + b * _copies_meeting(x, w, s, p),
 )
-_biased(
+biased(
+    CHANNEL,
     "the bias is added once for every copy of the kernel and every input channel",
+    "transposed-bias",
     lambda y, b, x, w, s, p: y + b * _copies_meeting(x, w, s, p) * x.shape[1],
 )
-_biased("the bias is added once for every input channel", lambda y, b, x, w, s, p: y + b * x.shape[1])
-_biased(
+biased(
+    CHANNEL,
     "the bias is added only where a copy of the kernel lies",
+    "transposed-bias",
     lambda y, b, x, w, s, p: y + b * (_copies_meeting(x, w, s, p) > 0),
 )
-_biased("the bias is added twice", lambda y, b, x, w, s, p: y + 2 * b)
-_biased("the bias is added once for every image of the batch", lambda y, b, x, w, s, p: y + b * len(x))
-_biased("the bias is subtracted", lambda y, b, x, w, s, p: y - b)
-_biased("the bias multiplies the result", lambda y, b, x, w, s, p: y * b)
-_biased("every channel gets the bias of the first", lambda y, b, x, w, s, p: y + b[:, :1])
-_biased("every channel gets the bias of the last", lambda y, b, x, w, s, p: y + b[:, -1:])
-_biased("every channel gets the sum of all biases", lambda y, b, x, w, s, p: y + b.sum())
-_biased("every channel gets the mean of all biases", lambda y, b, x, w, s, p: y + b.mean())
-_biased(
-    "the bias is spread along the columns instead of the channels", lambda y, b, x, w, s, p: y + b.flatten()
-)
-_biased(
-    "the bias is spread along the rows instead of the channels",
-    lambda y, b, x, w, s, p: y + b.reshape(1, 1, -1, 1),
-)
-_biased(
-    "the bias is spread over the images instead of the channels",
-    lambda y, b, x, w, s, p: y + b.reshape(-1, 1, 1, 1),
-)
-
-
-@mistake(CHANNEL, "the bias is added to the input instead of the output", BIAS, "transposed-bias")
-def _bias_on_input(op, x, weight, bias=None, stride=1, padding=0):
-    x = x if bias is None else x + bias.reshape(1, -1, 1, 1)
-    return op(x, weight, bias=None, stride=stride, padding=padding)
-
-
-def of_one_channel(bank: Iterable[Misunderstanding]) -> list[Misunderstanding]:
-    """The same mistakes for an operator on (H, W) and (kH, kW), without a bias."""
-
-    def flat(one: Misunderstanding) -> Misunderstanding:
-        def mistaken(op: Operator) -> Operator:
-            def four(x, weight, bias=None, stride=1, padding=0):
-                return op(x[0, 0], weight[0, 0], stride=stride, padding=padding)[None, None]
-
-            wrong = one.mistaken(four)
-            return lambda x, weight, stride=1, padding=0: wrong(
-                x[None, None], weight[None, None], stride=stride, padding=padding
-            )[0, 0]
-
-        return replace(one, mistaken=mistaken)
-
-    return [flat(one) for one in bank]
 
 
 # --- The convolution as a matrix --------------------------------------------------------------------------

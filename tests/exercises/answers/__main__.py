@@ -6,6 +6,7 @@ import time
 
 import torch
 
+from ..course import problem_sets
 from ..grade import grade
 from . import MISREADINGS
 
@@ -46,4 +47,4 @@ def _message(result) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["ps2"])
+    main(sys.argv[1:] or list(problem_sets()))

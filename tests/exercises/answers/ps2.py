@@ -1,6 +1,5 @@
 """Answers to problem set 2, transposed convolution."""
 
-import functools
 import math
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch.nn.functional as F
 
 from pixelwise.checks import ps2
 
-from . import Bank
+from . import Bank, PublicResults
 
 ANSWERS = Bank()
 add = ANSWERS.add
@@ -663,32 +662,12 @@ def right_shape(x, weight, bias=None, stride=1, padding=0):
     return torch.zeros_like(crop(full(x, weight, stride), padding))
 
 
-@functools.cache
-def public_results():
-    """What a student can collect: every public case with its right result."""
-    checks = [
-        check for name, check in vars(ps2).items() if name.startswith(FULL + "_") and check.task.name == FULL
-    ]
-    rows = [(case, case.copy().call(check.task.right)) for check in checks for case in check.cases]
-    return {key(case.arguments | case.settings): y for case, y in rows}
-
-
-def key(arguments):
-    tensors = (v.tolist() if isinstance(v, torch.Tensor) and not v.is_meta else v for v in arguments.values())
-    return str([*arguments, *tensors])
-
-
-PUBLIC = {}
+known = PublicResults(ps2, FULL)
 
 
 @add(FULL, "hard-coded")
 def learned_by_heart(x, weight, bias=None, stride=1, padding=0):
-    given = {"x": x, "weight": weight, "bias": bias, "stride": stride, "padding": padding}
-    defaults = {"bias": None, "stride": 1, "padding": 0}
-    given = {k: v for k, v in given.items() if k not in defaults or v is not defaults[k]}
-    if key(given) in PUBLIC:
-        return PUBLIC[key(given)]
-    return x.new_zeros(1)
+    return known.get(x=x, weight=weight, bias=bias, stride=stride, padding=padding)
 
 
 @add(FULL, "cheat", "conv_transpose2d")
@@ -1147,6 +1126,3 @@ def gaussian(factor):
 @add(BILINEAR, "unsolved", "still raises")
 def bilinear_unsolved(factor):
     raise NotImplementedError()
-
-
-PUBLIC |= public_results()
