@@ -211,6 +211,20 @@ Convolution(predict=True, step=1, name="guessed")
 """
 
 
+LOSSES = """
+# Losses
+
+```{code-cell} ipython3
+from pixelwise.widgets import PixelLoss
+
+PixelLoss([0, -1, 1, 2], 2, name="one")
+```
+```{code-cell} ipython3
+PixelLoss(name="meadow")
+```
+"""
+
+
 LIVE = """
 # A U-Net, live
 
@@ -241,7 +255,7 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
     for name in ("node_modules", "pixelwise"):
         (root / name).symlink_to(ROOT / name)
     (book / "references.bib").touch()
-    chapters = "chapters:\n- file: convolutions\n- file: mixed\n- file: live\n"
+    chapters = "chapters:\n- file: convolutions\n- file: losses\n- file: mixed\n- file: live\n"
     (book / "_toc.yml").write_text(f"format: jb-book\nroot: steppers\n{chapters}")
     two = worked_examples["transposed_two_input_channels"]
     wrong = copy.deepcopy(worked_examples["transposed_stride_1"]["final"])
@@ -255,6 +269,7 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
         steppers = steppers.replace(place, json.dumps(array))
     (book / "steppers.md").write_text(steppers, encoding="utf-8")
     (book / "convolutions.md").write_text(HEADER + CONVOLUTIONS, encoding="utf-8")
+    (book / "losses.md").write_text(HEADER + LOSSES, encoding="utf-8")
     (book / "mixed.md").write_text(HEADER + MIXED, encoding="utf-8")
     (book / "live.md").write_text(HEADER + LIVE, encoding="utf-8")
     build = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-W", "-n", "--keep-going"]

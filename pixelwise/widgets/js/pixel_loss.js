@@ -252,7 +252,7 @@ function render({ model, el }) {
         const initial = (k) => nameOf(s, k)[0].toUpperCase();
         truths.show(row, column, { value: label, text: isVoid ? "" : initial(label), marks: `${isVoid ? "pw-cropped" : `pw-class-${label}`} ${place}`, label: `true class of ${name}: ${nameOf(s, label)}` });
         predicted.show(row, column, { value: guess, text: initial(guess), marks: `pw-class-${guess} ${place}`, note: wrong ? "×" : "", label: `predicted class of ${name}: ${nameOf(s, guess)}${wrong ? ", wrong" : ""}` });
-        losses.show(row, column, { value: loss, text: isVoid ? "" : loss.toFixed(1), shade: Math.min(1, loss / COSTLIEST), marks: `${isVoid ? "pw-cropped" : ""} ${place}`, label: `loss of ${name}: ${isVoid ? "none" : formatNumber(loss)}` });
+        losses.show(row, column, { value: loss, text: isVoid ? "" : loss.toFixed(1), shade: Math.min(1, loss / COSTLIEST), marks: `${isVoid ? "pw-cropped" : ""} ${place}`, label: `loss of ${name}: ${isVoid ? "none" : loss.toFixed(1)}` });
       }
     colouredText(mapSays, mapSentence(s));
   }
