@@ -79,9 +79,8 @@ def test_a_widget_whose_view_is_missing_cannot_be_defined():
 
 @pytest.mark.parametrize("name", widgets.__all__)
 def test_every_widget_takes_a_name_for_links(name):
-    widget = getattr(widgets, name)(name="here")
-    assert widget.get_state("name") == {"name": "here"}
-    assert widget.trait_metadata("name", "sync")
+    trait = getattr(widgets, name).class_traits(sync=True)["name"]
+    assert trait.default_value == "" and trait.validate(None, "here") == "here"
 
 
 def test_a_widget_brings_the_common_look_and_its_own_styles_and_a_page_has_them_all():
