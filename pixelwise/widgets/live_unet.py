@@ -41,7 +41,7 @@ class LiveUNet(Widget, view="live_unet.js"):
     Raises `ValueError` for pictures, class maps and networks that do not fit together, `TypeError` for
     another kind of network.
 
-    A network for the scenes that takes about half a minute on two cores (test mIoU 0.92):
+    A network for the scenes that takes about 40 s on two cores (test mIoU 0.92):
 
         def loss(scores, target):
             return weighted_cross_entropy(scores, target, reduction="mean") + dice_loss(scores, target)
