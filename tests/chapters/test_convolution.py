@@ -6,6 +6,7 @@ beside it.
 
 from __future__ import annotations
 
+import ast
 import re
 
 import numpy as np
@@ -14,8 +15,9 @@ import torch
 import torch.nn.functional as F
 
 from pixelwise.figures import Picture
+from pixelwise.widgets import Convolution
 
-from .common import ChapterTests
+from .every_chapter import EveryChapter
 from .reading import Chapter, statement
 
 CHAPTER = Chapter("convolution")
@@ -89,7 +91,7 @@ def statements(example, worked_examples) -> list[str]:
     holds("There are sixteen places for the window, so take the other fourteen steps")
 
     # the example
-    holds("## Multiply and sum, sixteen times The four sentences of the slide")
+    holds("## Multiply and sum, sixteen times The lecture says it in four sentences.")
     holds("With stride 1, and rows and columns counted from 0")
     holds("The slide prints all @ of them", framed.numel())
     holds("we keep the @ × @ inside", *x.shape)
@@ -188,12 +190,13 @@ def statements(example, worked_examples) -> list[str]:
     meets = [(window[i, j], w2[1, i, j]) for i in (1, 2) for j in (1, 2)]
     assert len(pairs) == 3 and window[0].sum() == window[:, 0].sum() == 0
     holds(
-        "the products are @, @, @ and @, and the others meet zeros. What is `y[0, 0]`?", *(products([a], [b]) for a, b in meets)
+        "the products are @, @, @ and @, and the others meet zeros. What is `y[0, 0]`?",
+        *(products([a], [b]) for a, b in meets),
     )
     both = F.conv2d(x2[None], w2[None], padding=1)[0, 0]
     holds("@ + @ = @. Two planes of weights", y[0, 0], (window * w2[1]).sum(), both[0, 0])
     holds("A colour picture has three numbers at every pixel")
-    holds("So the weight has four axes")
+    holds("The weight has four axes")
     layer = torch.nn.Conv2d(3, 64, 3)
     holds(
         "Its @ parameters are @ kernels of @ weights and @ biases.",
@@ -334,10 +337,26 @@ def statements(example, worked_examples) -> list[str]:
     return say
 
 
-class TestConvolution(ChapterTests):
+class TestConvolution(EveryChapter):
     chapter = CHAPTER
-    secret_names = frozenset({"output_size", "conv2d_single", "conv2d", "pointwise_conv", "receptive_field"})
-    secret_arguments = frozenset({"stride", "padding", "bias"})
+
+    def widgets(self) -> dict[str, Convolution]:
+        return {shown.name: shown for shown in CHAPTER.run.shown if isinstance(shown, Convolution)}
+
+    def test_no_answer_to_the_problem_set_stands_here(self):
+        tasks = {"output_size", "conv2d_single", "conv2d", "pointwise_conv", "receptive_field"}
+        for code, _ in CHAPTER.cells:
+            for node in ast.walk(ast.parse(code)):
+                if isinstance(node, ast.FunctionDef):
+                    arguments = {argument.arg for argument in node.args.args}
+                    assert node.name not in tasks and not arguments & {"stride", "padding", "bias"}, node.name
+
+    def test_links_to_a_state_name_a_widget_and_its_traits(self):
+        links = re.findall(r'<a href="#([\w-]+)\?([^"]*)">', CHAPTER.body)
+        assert len(links) == 2
+        for target, query in links:
+            for trait in re.findall(r"([^=&]+)=", query):
+                assert self.widgets()[target].has_trait(trait), trait
 
     def test_the_widgets_show_the_lectures_example(self, example):
         widget = self.widgets()["first-window"]
@@ -403,7 +422,7 @@ class TestConvolution(ChapterTests):
         assert learned < mean < noisy
 
     def test_sections_that_problem_set_1_links_to_exist(self):
-        ours = "example padding stride output-size channels pointwise matrix"
+        ours = "example cross-correlation padding stride output-size channels pointwise matrix"
         assert {f"convolution-{section}" for section in ours.split()} <= CHAPTER.labels
 
     def test_the_drawn_matrix_is_the_right_one(self):

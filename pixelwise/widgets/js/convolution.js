@@ -167,7 +167,7 @@ function showProducts(s, c, o) {
 
 const showOutput = (s, o) => ({
   rows: s.rows, columns: s.columns,
-  caption: `output y${s.outChannels > 1 ? `[${o}]` : ""} · ${s.rows} × ${s.columns}`,
+  caption: `output y${s.outChannels > 1 ? `[${o}]` : ` · ${s.rows} × ${s.columns}`}`,
   cell: (row, column) => {
     const value = s.right[o][row][column];
     const [hidden, reached] = [s.isHidden(o, row, column), s.isReached(row, column)];
