@@ -244,6 +244,23 @@ LiveUNet(net, [pictures[i] for i in range(3)], pictures.classes, name="live")
 """
 
 
+PIXELS = """
+# Pixels and what they see
+
+```{code-cell} ipython3
+import torch
+from pixelwise.data import load
+from pixelwise.widgets import PixelInspector
+
+meadows = load("scenes", n=1)
+image, truth = meadows[0]
+torch.manual_seed(0)
+scores = {"chance": torch.randn(4, 64, 64), "the truth": torch.nn.functional.one_hot(truth, 4).movedim(-1, 0)}
+PixelInspector(image, truth, scores, meadows.classes, pixel=[20, 30], name="pixels")
+```
+"""
+
+
 @pytest.fixture(scope="session")
 def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[str, Any]) -> Path:
     """The pages above, built with the configuration and the extension of the real book."""
@@ -255,7 +272,8 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
     for name in ("node_modules", "pixelwise"):
         (root / name).symlink_to(ROOT / name)
     (book / "references.bib").touch()
-    chapters = "chapters:\n- file: convolutions\n- file: losses\n- file: mixed\n- file: live\n"
+    pages = ("convolutions", "losses", "mixed", "live", "pixels")
+    chapters = "chapters:\n" + "".join(f"- file: {page}\n" for page in pages)
     (book / "_toc.yml").write_text(f"format: jb-book\nroot: steppers\n{chapters}")
     two = worked_examples["transposed_two_input_channels"]
     wrong = copy.deepcopy(worked_examples["transposed_stride_1"]["final"])
@@ -272,6 +290,7 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
     (book / "losses.md").write_text(HEADER + LOSSES, encoding="utf-8")
     (book / "mixed.md").write_text(HEADER + MIXED, encoding="utf-8")
     (book / "live.md").write_text(HEADER + LIVE, encoding="utf-8")
+    (book / "pixels.md").write_text(HEADER + PIXELS, encoding="utf-8")
     build = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-W", "-n", "--keep-going"]
     done = subprocess.run(build, cwd=root, capture_output=True, text=True)
     if done.returncode:

@@ -268,8 +268,10 @@ def test_changing_any_digit_is_noticed(statements):
 def test_the_table_of_ious_is_right(meadows, by_colour, blocky):
     _, targets = meadows
     predictions = {
-        "never a cow": np.where(targets == COW, GRASS, targets), "colour alone": by_colour, "blocks of 8": blocky
-    }  # fmt: skip
+        "never a cow": np.where(targets == COW, GRASS, targets),
+        "colour alone": by_colour,
+        "blocks of 8": blocky,
+    }
     printed = "\n".join(CHAPTER.run.printed)
     for name, prediction in predictions.items():
         (row,) = re.findall(rf"^{name} +(.*)$", printed, re.M)

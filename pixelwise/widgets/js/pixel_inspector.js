@@ -92,16 +92,8 @@ function equation(s) {
   return ["p(", nameOf(s, s.predicted), ") = ", power(s.scores[s.predicted]), " / (", ...terms, `) = ${two(s.probabilities[s.predicted])}`];
 }
 
-export function pytorchLines({ row, column, d, predicted }) {
-  const lines = [
-    [`image[:, ${row}, ${column}]`, d === 1 ? "1 number" : `${d} numbers`],
-    [`scores[:, ${row}, ${column}]`, "one score a class"],
-    [`scores[:, ${row}, ${column}].softmax(0)`, "probabilities"],
-    [`scores.argmax(0)[${row}, ${column}]`, `class ${predicted}`],
-  ];
-  const widest = Math.max(...lines.map(([code]) => code.length));
-  return lines.map(([code, comment]) => `${code.padEnd(widest)}  # ${comment}`).join("\n");
-}
+export const pytorchLines = ({ row, column, predicted }) =>
+  [`image[:, ${row}, ${column}]`, `scores[:, ${row}, ${column}]`, `scores[:, ${row}, ${column}].softmax(0)`, `scores.argmax(0)[${row}, ${column}]  # class ${predicted}`].join("\n");
 
 /** A row for each class: score and probability of the pixel, and the IoU of the whole picture. */
 function classRows(classes) {
@@ -240,7 +232,7 @@ function render({ model, el }) {
     table.update(s);
     colouredText(says, sentence(s));
     formula.replaceChildren(...equation(s));
-    code.update(pytorchLines({ row: s.row, column: s.column, d: channels.length, predicted: s.predicted }));
+    code.update(pytorchLines(s));
     root.dataset.pixel = `${s.row} ${s.column}`;
   }
 
