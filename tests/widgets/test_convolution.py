@@ -162,6 +162,15 @@ def test_every_step_of_the_lectures_example_is_drawn(worked_examples, draw_widge
             assert said.startswith(f"y[{row}, {column}] = ") and said.endswith(f" = {texts[-1]}")
 
 
+def test_no_shade_gives_an_output_away(draw_widgets):
+    """A cell that is still to come or to be predicted shows neither its number nor its colour."""
+    for drawing in draw_widgets(Convolution(step=3), Convolution(step=3, predict=True)):
+        (output,) = re.findall(r"<table[^>]*pw-role-output.*?</table>", drawing, re.DOTALL)
+        cells = re.findall(r"<td([^>]*)>([^<]*)</td>", output)
+        assert len([text for _, text in cells if text in ("", "?")]) >= 13
+        assert all(("pw-shade" in look) == (text not in ("", "?", "0")) for look, text in cells)
+
+
 def test_a_part_of_the_kernel(draw_widgets, worked_examples):
     """Kernel size 1 is the middle of the lecture's kernel."""
     example = worked_examples["convolution"]
