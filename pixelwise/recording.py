@@ -82,8 +82,11 @@ class Recording:
 
     def _look(self) -> None:
         matrix, maps = ConfusionMatrix(self.net.num_classes, self.ignore_index), {}
+        device = next(self.net.parameters()).device
         for index, (image, class_map) in enumerate(self.examples):
-            classes = predict(self.net, image[None]).argmax(1)
+            # The pass that we precede may be one in mixed precision; an evaluation is not.
+            with torch.autocast(device.type, enabled=False):
+                classes = predict(self.net, image[None]).argmax(1)
             matrix.update(classes, class_map[None])
             if index in self.shown:
                 maps[index] = classes[0].to("cpu", torch.uint8)
