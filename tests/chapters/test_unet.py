@@ -1,0 +1,535 @@
+"""Chapter 5 holds to the facts: every number in it is computed here a second time.
+
+Sizes come from a pass through plain PyTorch modules, counts from their weights, what is seen from its own
+arithmetic; `statements` works as in `test_transposed_convolution`.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from experiments import results
+from pixelwise import UNet
+from pixelwise.device import best_device
+from pixelwise.widgets import UNetExplorer
+
+from .reading import Chapter, statement, unproved
+
+CHAPTER = Chapter("unet")
+
+
+def meta(*arguments, **settings) -> UNet:
+    with torch.device("meta"):
+        return UNet(*arguments, **settings)
+
+
+def sizes(n: int, depth: int = 4) -> tuple[list[int], dict[int, int], dict[int, int]]:
+    """The valid U-Net by hand: rows at the end of each step of the build; for each level, the rows that are
+    copied, and how many of them the crop takes from each end."""
+    ends, copied, crops = [n], {}, {}
+    for level in range(1, depth + 1):
+        copied[level] = n = n - 4
+        ends.append(n)
+        n //= 2
+        if level == 1:
+            ends.append(n)
+    ends.append(n := n - 4)
+    for level in range(depth, 0, -1):
+        n = 2 * n
+        crops[level] = (copied[level] - n) // 2
+        ends += [n, n] if level == depth else []
+        ends.append(n := n - 4)
+    return [*ends, n], copied, crops
+
+
+def breaking(n: int) -> list[int]:
+    """What the poolings meet, down to the first odd number."""
+    met = []
+    while not met or met[-1] % 2 == 0:
+        n -= 4
+        met.append(n)
+        n //= 2
+    return met
+
+
+def receptive_field(*operations: str) -> tuple[int, int]:
+    """Size and step on the way down, by the usual rule."""
+    size, step = 1, 1
+    for operation in operations:
+        size += (2 if operation == "convolution" else 1) * step
+        step *= 2 if operation == "pooling" else 1
+    return size, step
+
+
+@pytest.fixture(scope="module")
+def paper() -> UNet:
+    return meta(1, 2)
+
+
+@pytest.fixture(scope="module")
+def statements(paper, call_js) -> list[str]:
+    say = []
+
+    def holds(pattern: str, *values) -> None:
+        say.append(statement(pattern, *values))
+
+    build, copied, crops = sizes(572)
+    assert len(build) == 14
+    out = build[-1]
+    assert paper.output_size(572) == (out, out)
+    bottom = build[6]
+    level = ["convolution", "convolution", "pooling"]
+    seen, _ = receptive_field(*4 * level, "convolution", "convolution")
+    parts = paper.parameter_count()
+    total = parts["total"]
+
+    # the question
+    holds("each number has looked at @ × @ pixels", seen, seen)
+    holds("There are only @ × @ places left to say so.", bottom, bottom)
+    assert poolings(paper) == 4
+    holds("four poolings have each kept one number of four")
+    holds("The network has @ million parameters.", total // 10**6)
+    largest = max(p.numel() for p in paper.parameters()) + 1024
+    assert largest == sum(p.numel() for p in paper.bottom[2].parameters())
+    assert 0.28 < largest / total < 1 / 3
+    holds("The second layer of the bottom has @, almost a third of all.", largest)
+
+    # the hourglass
+    holds("under whichever of their four names; the U-Net's paper")
+    holds("Make @ pictures of 16 × 16 pixels.", 16 * 16)
+    holds("Pool them four times.")
+    assert CHAPTER.run.names["pooled"].unique(dim=0).shape == (1, 1, 1, 1)
+    assert 1024 * bottom**2 > 572**2
+    holds(
+        "The paper's bottom even has more numbers than the image has pixels, 1024 · @ · @ against 572 · 572",
+        bottom,
+        bottom,
+    )
+
+    # the copy paths
+    holds("At each of the @ × @ places", build[7], build[7])
+
+    # thirteen steps
+    assert len(build) - 1 == 13
+    holds("## Thirteen steps")
+    holds("What is left of 572 rows after the first two?")
+    holds("Before step 6, say how large")
+    channels = [1, 64, 64, 128, 256, 512, 1024, 512, "512 + 512", 512, 256, 128, 64, 2]
+    added = [
+        "the image",
+        "two 3 × 3 convolutions, each with a ReLU",
+        "max pooling 2 × 2",
+        "two convolutions: level 2",
+        "the same once more: level 3",
+        "the same once more: level 4",
+        "the same once more: the bottom",
+        "up-convolution 2 × 2, stride 2",
+        "copy and crop from level 4",
+        "two convolutions: level 4 is done",
+        "up-convolution, copy, two convolutions: level 3",
+        "the same once more: level 2",
+        "the same once more: level 1",
+        "a 1 × 1 convolution: the scores of two classes",
+    ]
+    for step, (what, many, n) in enumerate(zip(added, channels, build, strict=True)):
+        holds(f"| @ | {what} | @ | @ |", step, many, n)
+    holds("All these sizes and channels are those of figure 1 of the paper. Three rules make them")
+    holds("A 3 × 3 convolution without padding takes one pixel off")
+
+    # what one score sees
+    _, step = receptive_field(*3 * level)
+    (net,) = call_js("core/unet_shapes.js", [["describeUNet", EXPLORED, 572]])
+    holds("because at level 4 a step to the side is a step of @ pixels", step)
+    assert net["layers"][14]["receptiveField"] == seen
+    holds(
+        "At the end of the bottom it is @. On the way up it still grows, to @ at the scores.",
+        seen,
+        net["layers"][-1]["receptiveField"],
+    )
+    assert 80 <= net["layers"][-1]["receptiveField"] / 2 <= 120
+    holds("about a hundred pixels")
+
+    # legal sizes
+    legal = paper.legal_input_sizes(1, 700)
+    assert 512 not in legal and 570 not in legal
+    holds("Is 512 a legal size for this network? And 570?")
+    met = breaking(512)
+    holds(
+        "At 512 rows, the second pooling meets @ and makes @ of them, "
+        "and after two convolutions the third meets @.",
+        met[1],
+        met[1] // 2,
+        met[2],
+    )
+    assert len(met) == 3
+    met = breaking(570)
+    assert len(met) == 2
+    holds("At 570 rows, the second pooling meets @.", met[1])
+    # an odd map of level 4: its centre against the centre of what the pooling keeps
+    n = 9
+    off = (n - 1) / 2 - torch.arange(n - 1.0).mean().item()
+    assert off == 0.5
+    holds("At level 4 these are @ pixels of the image.", off * step)
+    holds("that was $2b$ before the pooling and $2b + 4$ before the two convolutions. Do this four times")
+    b = 32
+    value = b
+    for _ in range(4):
+        value = 2 * value + 4
+    slope = [s2 - s1 for s1, s2 in pairwise(legal)]
+    assert set(slope) == {16} and value == 572
+    holds("$$2\\,(2\\,(2\\,(2b + 4) + 4) + 4) + 4 = @\\,b + @.$$", slope[0], value - slope[0] * b)
+    holds("The legal sizes lie @ apart, and 572 is @ · @ + @.", 16, 16, b, 60)
+    holds(
+        "At the other end come out @ rows less, so the smallest is @, which has @ × @ scores.",
+        572 - out,
+        legal[0],
+        *paper.output_size(legal[0]),
+    )
+
+    # the crop
+    beside = copied[1] - 2 * crops[1]
+    by_level = list(crops.values())
+    assert list(crops) == [4, 3, 2, 1]
+    assert beside == paper.describe(572).layers[-4].height
+    holds(
+        "The map that is copied at level 1 is @ wide. The map that comes up beside it is @ wide.",
+        copied[1],
+        beside,
+    )
+    holds("the copy loses @ rows and columns at every side", crops[1])
+    holds("The crops are @, @, @ and @, from level 4 up to level 1.", *by_level)
+    holds("What would a level 0 need?")
+    assert all(2 * (2 + c + 2) == up for c, up in pairwise(by_level))
+    holds("$$c' = 2\\,(2 + c + 2) = 2\\,c + @.$$", 2 * 4)
+    holds("At level 4 only the bottom's two convolutions lie between, which makes 2 · 2 = @.", crops[4])
+    holds("Then come @, @ and @, and a level 0 would need @.", *by_level[1:], 2 * crops[1] + 8)
+    holds("Give every row of level 4 its own number as its content, 0 to @,", copied[4] - 1)
+    first = CHAPTER.run.names["cropped"][:2].int().tolist()
+    holds("stands for rows @ and @, and rows @ and @ are where the crop begins", *first * 2)
+    holds(
+        "everything is shifted by @ rows at this level, which are @ rows of the image",
+        first[0],
+        first[0] * step,
+    )
+    holds("Cut the top left corner instead, `rows[:@]`, and everything", beside4 := copied[4] - 2 * crops[4])
+    assert beside4 == build[8]
+    small = UNet(1, 2, base_channels=1, depth=2)
+    holds("whose output lacks @ rows at every side", small.margin)
+    assert 24 % small.multiple == 0
+    holds("The second tile starts 24 rows further down, a multiple of @:", small.multiple)
+
+    # padding
+    holds("put a ring of zeros around every map: `padding=1`")
+    padded = meta(1, 2, padding=1)
+    assert padded.legal_input_sizes(1, 100) == list(range(16, 101, 16))
+    holds("with four poolings the legal ones are the multiples of @", padded.multiple)
+    edge = reach_of_zeros()
+    assert edge == padded.edge
+    holds("scores up to @ pixels from the border depend on such zeros", edge)
+    inner = 512 - 2 * edge
+    holds("At 512 × 512 only @ × @ scores are free of them, about two in five.", inner, inner)
+    assert abs((inner / 512) ** 2 - 2 / 5) < 0.01
+
+    # the head
+    holds("Before the last layer, each position holds @ numbers.", paper.head.in_channels)
+    holds("## The 1 × 1 head")
+    holds("It is a convolution with a 1 × 1 kernel")
+    holds("for each class, times the @ numbers", paper.head.in_channels)
+    weights, biases = (p.numel() for p in paper.head.parameters())
+    holds(
+        "So @ · @ weights and @ biases decide about the class, @ parameters of @.",
+        64,
+        2,
+        biases,
+        weights + biases,
+        total,
+    )
+
+    # parameters
+    assert 0.4 < parts["bottom"] / total < 0.5
+    holds("for one image of 572 × 572")
+    holds("Level 5 is the bottom")
+    holds("so a convolution has four times the parameters")
+    holds("The bottom has two convolutions where the levels above have four.")
+    trained = UNet(3, 4, base_channels=8, depth=3, padding=1, norm="batch").parameter_count()["total"]
+    holds("start with 8 channels and have depth 3: @ parameters with batch norm", trained)
+
+    half = meta(1, 2, base_channels=32).parameter_count()["total"]
+    assert abs(half / total - 1 / 4) < 0.01
+    holds("Halve the base channels, and all three shrink, the parameters and multiplications to a quarter.")
+
+    # code
+    holds("The whole network is made of three blocks.")
+
+    # the ablation
+    hourglass = meta(1, 2, copy_paths=False).parameter_count()["total"]
+    assert 0.09 < 1 - hourglass / total < 0.11
+    table = results("copy_paths")
+    data = {row["data"] for row in table.rows}
+    assert len(data) == 3
+    holds("We trained both on three sets of images")
+    holds("the share that lies within 2 pixels of the true ones. 1 is perfect.")
+    holds("The copies win on all three, and on all three the outlines lose more")
+    lost = {
+        (name, figure): table.mean(figure, data=name, copy_paths=True)
+        - table.mean(figure, data=name, copy_paths=False)
+        for name in data
+        for figure in ("mean_iou", "boundary_f1")
+    }
+    assert all(0 < lost[name, "mean_iou"] < lost[name, "boundary_f1"] for name in data)
+    assert min(lost, key=lost.get) == ("isbi2012", "mean_iou")
+    spreads = {name: table.deviation("mean_iou", data=name, copy_paths=False) for name in data}
+    assert max(spreads, key=spreads.get) == "isbi2012"
+    for name in data:
+        with_, without = (table.mean("parameters", data=name, copy_paths=c) for c in (True, False))
+        assert 0.09 < 1 - without / with_ < 0.11
+
+    # summary
+    holds("valid: 572 in, @ out. Legal sizes are $@\\,b + @$; with padding, multiples of @.", out, 16, 60, 16)
+    holds("keep the size and reach @ pixels in", edge)
+    holds("The 1 × 1 head is one matrix")
+
+    # questions
+    deep = meta(1, 2, base_channels=1, depth=5, padding=1)
+    below, above = deep._nearest(1080)
+    holds("A U-Net with padding and depth 5 is to segment photographs of 1080 × 1920.")
+    assert deep.multiple == 2**5 and 1920 % deep.multiple == 0
+    holds("Multiples of 2⁵ = @. 1920 is one, 1080 is not: it lies between @ and @.", 32, below, above)
+    holds("Either crop @ rows, or continue the image by @ rows", 1080 - below, above - 1080)
+    three = meta(1, 2, base_channels=1, depth=3)
+    smallest, next_one = three.legal_input_sizes()[:2]
+    slope = next_one - smallest
+    holds("Depth 3, valid convolutions.")
+    holds(
+        "The legal sizes are $@\\,b + @$. The scores are @ fewer, so the smallest is @, with @ × @ scores.",
+        slope,
+        2 * (2 * (2 * 0 + 4) + 4) + 4,
+        2 * three.margin,
+        smallest,
+        *three.output_size(smallest),
+    )
+    assert (smallest - 28) % slope == 0
+    holds("The crops are @, @ and @: they depend", *sizes(92, 3)[2].values())
+    holds("resizes the copy from @ to @ by interpolation", copied[1], beside)
+    holds("shows the whole @ rows in the space of @,", copied[1], beside)
+    holds("they are up to @ rows apart", crops[1])
+    double = meta(1, 2, base_channels=128).parameter_count()["total"]
+    assert 3.9 < double / total < 4
+    holds("You double the base channels from 64 to 128.")
+    holds("All weights of the bottom become 0, biases too.")
+    holds("The largest copy, 64 · @ · @ numbers, waits longest", copied[1], copied[1])
+    holds("In problem set 3 you write")
+    holds("fit on eight pages")  # 234 to 241 in the proceedings
+    holds("which of the four numbers a pooling kept")
+    return say
+
+
+EXPLORED = {
+    "in_channels": 1, "num_classes": 2, "base_channels": 64, "depth": 4, "padding": 0, "copy_paths": True,
+}  # fmt: skip
+
+
+def poolings(net: UNet) -> int:
+    """How often a pass pools."""
+    calls = []
+    hook = net.pool.register_forward_hook(lambda *_: calls.append(1))
+    with torch.no_grad():
+        net(torch.empty(1, net.in_channels, 572, 572, device="meta"))
+    hook.remove()
+    return len(calls)
+
+
+def reach_of_zeros(size: int = 512, depth: int = 4) -> int:
+    """How many rows of the padded scores depend on zeros beyond one border; rows are truth values."""
+
+    def two(rows: list[bool]) -> list[bool]:
+        for _ in range(2):
+            beyond = [True, *rows, True]
+            rows = [any(beyond[k : k + 3]) for k in range(len(rows))]
+        return rows
+
+    rows, copies = [False] * size, []
+    for _ in range(depth):
+        copies.append(two(rows))
+        rows = [one or other for one, other in zip(copies[-1][::2], copies[-1][1::2], strict=True)]
+    rows = two(rows)
+    while copies:
+        rows = [row or copy for row, copy in zip([r for r in rows for _ in "ab"], copies.pop(), strict=True)]
+        rows = two(rows)
+    return rows.index(False)
+
+
+# ---- prose ----------------------------------------------------------------------------------------------
+
+
+def test_the_chapter_says_what_is_computed(statements):
+    missing = [sentence for sentence in statements if sentence not in CHAPTER.prose]
+    assert not missing, missing[0]
+
+
+def test_every_number_in_the_prose_is_accounted_for(statements):
+    assert unproved(CHAPTER.prose, statements) == []
+
+
+def test_changing_any_digit_is_noticed(statements):
+    """A changed digit belongs to a sentence that must stand in the chapter, so that the first test fails."""
+    prose = CHAPTER.prose
+    for digit in re.finditer(r"(?<![A-Za-z_])\d", prose):
+        changed = f"{prose[: digit.start()]}{(int(digit[0]) + 1) % 10}{prose[digit.end() :]}"
+        noticed = any(sentence not in changed for sentence in statements) or unproved(changed, statements)
+        assert noticed, prose[digit.start() - 40 : digit.end() + 40]
+
+
+# ---- code -----------------------------------------------------------------------------------------------
+
+
+def printed(text: str) -> str:
+    (found,) = [output for output in CHAPTER.run.printed if text in output]
+    return found
+
+
+def test_the_table_by_level_is_right(paper):
+    """Weights from the modules, products as PyTorch counts them, numbers from what each module puts out."""
+    shown = [
+        [int(n.replace(",", "")) for n in line.split()] for line in printed("multiply-adds").splitlines()[1:]
+    ]
+    levels = {f"contracting_path.{k}": k for k in range(4)} | {"bottom": 4, "head": 0}
+    levels |= {f"expanding_path.{k}": 3 - k for k in range(4)}
+
+    def level_of(name: str) -> int:
+        return next(level for part, level in levels.items() if name.startswith(part))
+
+    right = [[0, 0, 0] for _ in range(5)]
+    for name, weight in paper.named_parameters():
+        right[level_of(name)][0] += weight.numel()
+    counter = FlopCounterMode(display=False, depth=9)
+    with counter, torch.no_grad():
+        paper(torch.empty(1, 1, 572, 572, device="meta"))
+    for name, counts in counter.get_flop_counts().items():
+        # counted once: for the parts of a level, not again inside them
+        part = name.removeprefix("UNet.")
+        if part in levels:
+            right[levels[part]][1] += sum(counts.values()) // 2
+    for row, number in zip(shown, range(1, 6), strict=True):
+        assert row[:3] == [number, *right[number - 1][:2]]
+    size, numbers = 572, []
+    for k, steps in enumerate([64, 128, 256, 512, 1024]):
+        down = ([] if k == 0 else [(steps // 2, size)]) + [(steps, size - 2), (steps, size - 4)]
+        numbers.append(sum(c * n * n for c, n in down))
+        size = (size - 4) // 2
+    up = 28
+    for k in (3, 2, 1, 0):
+        up, c = 2 * up, 64 * 2**k
+        numbers[k] += 3 * c * up * up + c * (up - 2) ** 2 + c * (up - 4) ** 2
+        up -= 4
+    numbers[0] += 2 * up * up
+    assert [row[3] for row in shown] == numbers
+
+
+def test_the_parameters_are_those_of_the_paper(paper):
+    assert printed("contracting path   ").splitlines()[-1].split() == ["total", "31,030,658", "100.0", "%"]
+    assert printed("31030658\n(1, 2, 388, 388)")  # ours
+    sum_of_shares = sum(float(v) for v in re.findall(r"([\d.]+) %", printed("contracting path   "))[:-1])
+    assert sum_of_shares == pytest.approx(100, abs=0.2)
+
+
+@pytest.mark.parametrize("depth, size", [(1, 28), (2, 60), (3, 100)])
+def test_our_network_is_pixelwises(depth, size):
+    """Other depths, channels and classes than the chapter runs."""
+    names = CHAPTER.run.names
+    theirs = UNet(3, 5, base_channels=4, depth=depth)
+    ours = names["OurUNet"](3, 5, c=4, depth=depth)
+    right = theirs.state_dict()
+    assert [tuple(w.shape) for w in ours.state_dict().values()] == [tuple(w.shape) for w in right.values()]
+    ours.load_state_dict(dict(zip(ours.state_dict(), right.values(), strict=True)))
+    image = torch.rand(2, 3, size, size)
+    torch.testing.assert_close(ours(image), theirs(image))
+
+
+def test_what_the_chapter_builds_lies_on_the_device():
+    names = CHAPTER.run.names
+    for net in (names["ours"], names["theirs"]):
+        assert next(net.parameters()).device.type == best_device().type
+    assert names["image"].device.type == best_device().type
+
+
+def test_a_network_with_the_halves_swapped_gives_nonsense_without_an_error():
+    torch.manual_seed(0)
+    net = UNet(1, 2, base_channels=4, depth=1, padding=1).eval()
+    image = torch.rand(1, 1, 16, 16)
+    before = net(image)
+    weight = net.expanding_path[0].convolutions[0].weight
+    with torch.no_grad():
+        weight.copy_(torch.cat(weight.chunk(2, dim=1)[::-1], dim=1))
+    assert not torch.allclose(net(image), before, atol=1e-2)
+
+
+def test_question_5():
+    """With a bottom of zeros only the copies tell one image from another."""
+    for copies in (True, False):
+        net = UNet(1, 2, base_channels=2, depth=2, padding=1, copy_paths=copies).eval()
+        for weight in net.bottom.parameters():
+            nn.init.zeros_(weight)
+        one, other = net(torch.rand(1, 1, 16, 16)), net(torch.rand(1, 1, 16, 16))
+        assert torch.equal(one, other) != copies
+
+
+def test_weights_of_the_valid_network_fit_the_padded_one(paper):
+    padded = meta(1, 2, padding=1)
+    shapes = [[(n, w.shape) for n, w in net.state_dict().items()] for net in (paper, padded)]
+    assert shapes[0] == shapes[1]
+
+
+def test_cells_are_short():
+    for code, tags in CHAPTER.cells:
+        if "hide-input" not in tags:
+            assert max(map(len, code.split("\n"))) <= 80, code
+            assert len(code.split("\n")) <= 18, code
+
+
+def test_what_is_printed_is_the_same_everywhere():
+    for text in CHAPTER.run.printed:
+        assert not re.search(r"\d\.\d{4}|\d+\.?\d* ?m?s\b|cuda|mps|0x", text), text
+
+
+# ---- widgets, links -------------------------------------------------------------------------------------
+
+
+def shown() -> dict[str, UNetExplorer]:
+    return {v.name: v for v in CHAPTER.run.shown if isinstance(v, UNetExplorer)}
+
+
+def test_the_widgets_show_what_the_text_says():
+    widgets = shown()
+    assert list(widgets) == ["whole", "hourglass", "build"]
+    paper_size = {"size": 572, "depth": 4, "base_channels": 64, "padding": 0}
+    for name in ("whole", "build"):
+        assert {key: getattr(widgets[name], key) for key in paper_size} == paper_size
+        assert widgets[name].copy_paths
+    assert not widgets["hourglass"].copy_paths
+    # nothing that is to be predicted stands there already
+    assert widgets["build"].step == 0 and widgets["whole"].selected == 2
+
+
+def test_every_step_has_a_link():
+    steps = re.findall(r'<a href="#build\?step=(\d+)">(\d+)</a>', CHAPTER.body)
+    assert steps == [(str(k), str(k)) for k in range(14)]
+    assert re.findall(r'<a href="#build\?(padding[^"]*)">', CHAPTER.body) == ["padding=1&size=512&step=13"]
+
+
+def test_links_into_the_page_have_a_goal():
+    for target in re.findall(r"\]\(#([\w-]+)\)", CHAPTER.body):
+        chapter = Chapter("transposed_convolution")
+        assert target in CHAPTER.labels | chapter.labels
+    assert not set(shown()) & CHAPTER.labels
+
+
+def test_sections_that_checks_may_link_to_exist():
+    ours = "hourglass copy-paths build sees sizes crop tiles padded head parameters code ablation"
+    assert {f"unet-{section}" for section in ours.split()} <= CHAPTER.labels
