@@ -1,7 +1,7 @@
 """What does full resolution cost? Time and memory of a training step, as images grow.
 
-Four images a step, forwards and backwards with AdamW's update, in float32; the time is that of one core. Memory
-is what the forward pass keeps for the backward pass, without the parameters.
+Four images a step, forwards and backwards with AdamW's update, in float32; the time is that of one core.
+Memory is what the forward pass keeps for the backward pass, without the parameters.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How good do the four recipes get, and in what time? `python -m experiments.goals scenes brain`
 
-Mean IoU on the part "report" of each data set over five seeds, in float32, beside the best table of thresholds
-where images are grey. `core_seconds` is the time of the training on one core; two cores of its own need less.
-The folders isbi2012 and camvid are looked for in $PIXELWISE_DATA, or where --root says.
+Mean IoU on the part "report" of each data set over five seeds, in float32, beside the best table of
+thresholds where images are grey. `core_seconds` is the time of the training on one core; two cores of its
+own need less. The folders isbi2012 and camvid are looked for in $PIXELWISE_DATA, or where --root says.
 """
 
 from __future__ import annotations

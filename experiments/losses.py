@@ -16,7 +16,7 @@ from pixelwise.training import Loss, evaluate
 
 ALONE = False
 SETTINGS = [
-    {"data": "small_camvid", "loss": loss, "steps": 150}
+    {"data": "small_camvid", "loss": loss, "steps": 100}
     for loss in ("cross entropy", "weighted", "Dice", "cross entropy + Dice")
 ]
 

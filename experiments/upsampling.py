@@ -9,7 +9,7 @@ from experiments.runner import accuracy, examples
 from pixelwise.unet import UPSAMPLINGS
 
 ALONE = False
-SETTINGS = [{"data": "scenes", "upsampling": upsampling, "steps": 250} for upsampling in UPSAMPLINGS]
+SETTINGS = [{"data": "scenes", "upsampling": upsampling, "steps": 150} for upsampling in UPSAMPLINGS]
 
 
 def measure(setting: dict[str, Any], seed: int) -> dict[str, float]:
