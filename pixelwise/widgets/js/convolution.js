@@ -138,13 +138,14 @@ function showInput(s, c) {
     cell: (i, j) => {
       const padding = isPadding(s, i, j);
       const value = s.x[c][i][j];
+      const onWindow = s.window && s.focus?.[0] !== "input" && s.focus?.[0] !== "kernel" && rim(i, j, s.window, "pw-window-");
       return {
         value, fixed: padding, shade: s.shade(value, "input"),
         label: `${padding ? "padding" : "input"} ${inputName(s, c, i, j)}${s.showCounts ? `, read ${s.counts[i][j]} times` : ""}`,
         marks: joined(
           padding && "pw-padding", s.showCounts && s.counts[i][j] === 0 && "pw-unread", s.padding > 0 && rim(i, j, data),
           s.isFocus("input", i, j) ? "pw-linked" : s.focus?.[0] === "kernel" && s.focus[2] === c && meetsWeight(s, i, j) && "pw-landing",
-          s.window && s.focus?.[0] !== "input" && s.focus?.[0] !== "kernel" && rim(i, j, s.window, "pw-window-")),
+          onWindow && `pw-window ${onWindow}`),
         note: s.showCounts ? `${s.counts[i][j]}×` : "",
       };
     },

@@ -49,8 +49,14 @@ export const readCounts = (height, width, kH, kW, { stride = 1, padding = 0 } = 
 export function convolution(x, weight, { stride = 1, padding = 0 } = {}) {
   const padded = x.map((plane) => pad(plane, padding));
   const [rows, columns] = sizeOf(x[0].length, x[0][0].length, weight[0][0].length, weight[0][0][0].length, { stride, padding });
-  return weight.map((_, o) =>
-    Array.from({ length: rows }, (_, row) =>
-      Array.from({ length: columns }, (_, column) =>
-        productsOf(padded, weight, o, row, column, stride).reduce((sum, t) => sum + t.product, 0))));
+  const sumAt = (kernels, row, column) => {
+    let sum = 0; // in plain loops: a page computes it at every step
+    kernels.forEach((kernel, c) => {
+      for (let u = 0; u < kernel.length; u++)
+        for (let v = 0; v < kernel[u].length; v++) sum += padded[c][row * stride + u][column * stride + v] * kernel[u][v];
+    });
+    return sum;
+  };
+  return weight.map((kernels) =>
+    Array.from({ length: rows }, (_, row) => Array.from({ length: columns }, (_, column) => sumAt(kernels, row, column))));
 }
