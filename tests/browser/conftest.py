@@ -261,6 +261,38 @@ PixelInspector(image, truth, scores, meadows.classes, pixel=[20, 30], name="pixe
 """
 
 
+NETWORKS = """
+# Networks
+
+```{code-cell} ipython3
+from pixelwise.widgets import UNetExplorer
+
+UNetExplorer(name="paper")
+```
+"""
+
+
+PLAYBACK = """
+# A training, played back
+
+```{code-cell} ipython3
+import torch
+from pixelwise import UNet
+from pixelwise.data import load
+from pixelwise.recording import Recording
+from pixelwise.training import train
+from pixelwise.widgets import TrainingPlayback
+
+torch.manual_seed(0)
+net = UNet(3, 4, base_channels=4, depth=2, padding=1, norm="batch")
+pictures, held_out = (load("scenes", split, n=16, size=(32, 48)) for split in ("train", "val"))
+recording = Recording(net, list(held_out), steps=30, moments=[0, 1, 3, 8, 15, 30])
+history = train(net, list(pictures), steps=30, learning_rate=3e-2, progress=False)
+TrainingPlayback(recording.finish(), history, pictures.classes, name="playback")
+```
+"""
+
+
 @pytest.fixture(scope="session")
 def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[str, Any]) -> Path:
     """The pages above, built with the configuration and the extension of the real book."""
@@ -272,7 +304,7 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
     for name in ("node_modules", "pixelwise"):
         (root / name).symlink_to(ROOT / name)
     (book / "references.bib").touch()
-    pages = ("convolutions", "losses", "mixed", "live", "pixels")
+    pages = ("convolutions", "losses", "mixed", "live", "networks", "pixels", "playback")
     chapters = "chapters:\n" + "".join(f"- file: {page}\n" for page in pages)
     (book / "_toc.yml").write_text(f"format: jb-book\nroot: steppers\n{chapters}")
     two = worked_examples["transposed_two_input_channels"]
@@ -290,7 +322,9 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
     (book / "losses.md").write_text(HEADER + LOSSES, encoding="utf-8")
     (book / "mixed.md").write_text(HEADER + MIXED, encoding="utf-8")
     (book / "live.md").write_text(HEADER + LIVE, encoding="utf-8")
+    (book / "networks.md").write_text(HEADER + NETWORKS, encoding="utf-8")
     (book / "pixels.md").write_text(HEADER + PIXELS, encoding="utf-8")
+    (book / "playback.md").write_text(HEADER + PLAYBACK, encoding="utf-8")
     build = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-W", "-n", "--keep-going"]
     done = subprocess.run(build, cwd=root, capture_output=True, text=True)
     if done.returncode:

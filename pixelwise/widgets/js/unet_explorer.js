@@ -261,7 +261,7 @@ function drawLayer(s, place, k) {
   }
 
   parts.push(drawn("rect", { class: "pw-box", x: box.left, y: box.top, width: box.width, height: box.height, rx: 1.5 }));
-  const tall = Math.max(box.height + 20, 44);
+  const tall = Math.max(box.height + 20, 62); // a finger wide, also on a phone
   const [before, after] = isCopy(layer) ? [6, 0] : isUp(layer) && s.settings.copy_paths ? [0, 6] : [place.gap / 2, place.gap / 2];
   parts.push(hit(box.left - before, box.middle - tall / 2, box.width + before + after, tall));
 
