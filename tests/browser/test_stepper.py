@@ -318,7 +318,8 @@ def test_play_waits_for_the_answer_and_the_question_stays_beside_it(stepper):
     widget = stepper("predicted")
     widget.root.get_by_role("button", name="Play").click()
     expect(widget.root).to_have_attribute("data-step", "3")
-    expect(widget.root.get_by_role("button", name="Play")).to_be_visible()  # paused: the button says Play again
+    # paused: the button says Play again
+    expect(widget.root.get_by_role("button", name="Play")).to_be_visible()
     widget.page.wait_for_timeout(1500)  # longer than a step of Play
     expect(widget.root).to_have_attribute("data-step", "3")
     question = widget.root.locator(".pw-predict label")
