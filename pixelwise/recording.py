@@ -7,6 +7,7 @@ print(recording.finish().mean_iou()[-1])
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -81,18 +82,18 @@ class Recording:
         self._passes += 1
 
     def _look(self) -> None:
-        matrix, maps = ConfusionMatrix(self.net.num_classes, self.ignore_index), {}
+        matrix, maps = ConfusionMatrix(self.net.num_classes, self.ignore_index), []
         device = next(self.net.parameters()).device
-        for index, (image, class_map) in enumerate(self.examples):
+        for _, group in itertools.groupby(self.examples, key=lambda pair: pair[0].shape):
+            images, class_maps = map(torch.stack, zip(*group, strict=True))
             # The pass that we precede may be one in mixed precision; an evaluation is not.
             with torch.autocast(device.type, enabled=False):
-                classes = predict(self.net, image[None]).argmax(1)
-            matrix.update(classes, class_map[None])
-            if index in self.shown:
-                maps[index] = classes[0].to("cpu", torch.uint8)
+                classes = predict(self.net, images).argmax(1)
+            matrix.update(classes, class_maps)
+            maps += classes.to("cpu", torch.uint8)
         self.moments.append(self._passes)
         self.matrices.append(matrix)
-        self.class_maps.append([maps[index] for index in self.shown])
+        self.class_maps.append([maps[index].clone() for index in self.shown])
 
 
 def dense_at_the_start(steps: int, count: int = 20) -> list[int]:

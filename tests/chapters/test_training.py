@@ -1,0 +1,309 @@
+"""Chapter 7 holds to the facts: what does not depend on a training run is computed here a second time.
+
+`statements` works as in `test_transposed_convolution.py`. Results of training differ from one processor to
+the next, so the prose has none as a number; the chapter's own cells hold them by inequalities. Here its two
+long trainings are cut short.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import pixelwise.recording
+import pixelwise.training
+from experiments import results
+from pixelwise import UNet
+from pixelwise.data import load
+from pixelwise.data.brain import SLABS
+from pixelwise.figures import Picture
+from pixelwise.training import mixed_precision_dtype
+from pixelwise.widgets import LiveUNet, TrainingPlayback
+
+from .every_chapter import EveryChapter
+from .reading import Chapter, Run, statement
+
+LONG, SHORT = 600, 150
+
+
+class Quick(Chapter):
+    """The chapter with shorter trainings."""
+
+    @cached_property
+    def run(self) -> Run:
+        def shortened(function):
+            def call(*args, steps, **settings):
+                return function(*args, steps=SHORT if steps == LONG else steps, **settings)
+
+            return call
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pixelwise.training, "train", shortened(pixelwise.training.train))
+            patch.setattr(pixelwise.recording, "Recording", shortened(pixelwise.recording.Recording))
+            return super().run
+
+
+CHAPTER = Quick("training")
+
+
+def loss_of(w: float, labels=(0, 1, 1, 1)) -> float:
+    """The loss of the network with one weight, without PyTorch."""
+    costs = [
+        math.log(1 + math.exp(-w * x if y else w * x)) for x, y in zip((-2, -1, 1, 2), labels, strict=True)
+    ]
+    return sum(costs) / 4
+
+
+def slope_of(w: float, labels=(0, 1, 1, 1)) -> float:
+    return (loss_of(w + 1e-5, labels) - loss_of(w - 1e-5, labels)) / 2e-5
+
+
+def fraction(value: float) -> str:
+    return {0.5: "½", -0.5: "−½", -0.75: "−¾", -1: "−1"}[round(value, 6)]
+
+
+@pytest.fixture(scope="module")
+def statements() -> list[str]:
+    say = []
+
+    def holds(pattern: str, *values) -> None:
+        say.append(statement(pattern, *values))
+
+    parameters = sum(
+        p.numel() for p in UNet(3, 4, base_channels=8, depth=3, padding=1, norm="batch").parameters()
+    )
+    names = CHAPTER.run.names
+
+    # the question
+    holds("A U-Net with @ weights", parameters)
+    assert names["meadow_recording"].shown == [0, 1, 2]
+    holds("what happened, to three meadows")
+
+    # one weight
+    holds("Four pixels in a row have the brightness −2, −1, 1 and 2.")
+    assert names["x"].tolist() == [-2, -1, 1, 2] and names["target"].tolist() == [0, 1, 1, 1]
+    holds("the other three are cow")
+    holds("cow the score $w \\cdot x$ and grass the score 0")
+    holds(
+        "With $w = 0$ both classes have probability ½ everywhere, and the loss is $\\log 2 = @$", math.log(2)
+    )
+    assert loss_of(0) == pytest.approx(math.log(2))
+    assert slope_of(0) == pytest.approx(-0.5)
+    holds("Chapter 6 tells us the same")
+    holds("adds up the four pixels")
+    # (p − [cow]) · x of each pixel
+    terms = [(0.5 - y) * x for x, y in zip((-2, -1, 1, 2), (0, 1, 1, 1), strict=True)]
+    assert sum(terms) / 4 == -0.5 and terms == [-1, 0.5, -0.5, -1]
+    holds(
+        "\\frac{1}{4}\\left(\\tfrac12 \\cdot (-2) - \\tfrac12 \\cdot (-1) - \\tfrac12 \\cdot 1 "
+        "- \\tfrac12 \\cdot 2\\right) = -\\tfrac12."
+    )
+    assert min(loss_of(w / 100) for w in range(-500, 500)) > 0.4
+    holds("The loss does not reach 0: no weight")
+    holds("The learning rate is 1 here. What happens with 0.2, with 4 and with 16?")
+    paths = {rate: [loss for _, loss in names["descend"](rate, 4)] for rate in (0.2, 4, 16)}
+    best = min(loss_of(w / 100) for w in range(0, 500))
+    assert paths[0.2] == sorted(paths[0.2], reverse=True) and paths[0.2][-1] > best + 0.07
+    assert paths[4][-1] < best + 0.001
+    assert max(paths[16]) > paths[16][0] * 2 and paths[16][-1] > paths[16][0]
+    holds("With 0.2 the dots creep down")
+    holds("with the path of four steps from weight 0.")
+    holds("With 4 they jump across the bottom once")
+    over = [w > 1.05 for w, _ in names["descend"](4, 4)]
+    assert over[1] and not any(over[3:])
+    holds("With 16 they leap from one slope to the other")
+    assert {w > 1 for w, _ in names["descend"](16, 4)} == {True, False}
+    holds("Too small, right, too large: four steps with three learning rates")
+
+    # automatic differentiation
+    holds("A U-Net has @ weights instead of one.", parameters)
+    holds("two forward passes, @ in all", 2 * parameters)
+    holds("what is the gradient at its inputs? For a convolution")
+    holds("in chapter 4: the gradient")
+    holds("the price of all @ slopes", parameters)
+    assert 1.9 < names["ratio"] < 2
+    holds("| softmax and cross entropy | $p_j - [\\,j = y\\,]$ |")
+    assert names["first"].dtype == torch.float64
+    holds("which needs float64")
+    holds("What stands in `first.grad[0, 0, 1, 1]`?")
+    assert names["first"].grad[0, 0, 1, 1].item() == pytest.approx(2 * names["by_autodiff"], rel=1e-6)
+
+    # stochastic
+    holds("## Stochastic: eight pictures speak for all")
+    holds("Each row compares the gradients of four batches with that of 128 other pictures")
+    assert len(range(128, 384, 64)) == 4 and len(names["meadow_examples"]) == 384
+    holds("A batch of 64 is closer than one of 8. It also takes eight times as long.")
+
+    # data
+    holds("so the data come in three parts")
+    holds("Three facts about these slices belong beside every result.")
+    holds("152 people's")
+    gaps = [SLABS["val"].start - SLABS["train"].stop, SLABS["test"].start - SLABS["val"].stop]
+    assert gaps == [10, 10]  # millimetres: a centimetre
+    assert len(names["brain"]) == 4 * len(SLABS["train"])
+    holds("`repeats=4` means each of the @ training slices four times", len(SLABS["train"]))
+    holds("An evening meadow five times")
+    holds("One example, five times.")
+    assert len(names["changes"]) == 5
+    holds("for each of 256 levels of brightness")
+    assert pixelwise.data.fit_thresholds.__defaults__ == (255, 256)
+    holds("It trains on crops of 64 × 64 pixels, eight at a time")
+    assert len(names["unseen_slices"]) == 10
+    holds("looks at ten validation slices")
+
+    # curve
+    holds("pays $\\log 4 = @$ a pixel", math.log(4))
+    holds("A first loss of 10 or 100 says")
+    holds("images that were not scaled to [0, 1]")
+    holds("eight pictures are now easy")
+    holds("Four meadows and forty steps, with three learning rates.")
+    holds("four pictures by heart will not learn a thousand")
+    small, middle, large = names["curves"].values()
+    assert list(names["curves"]) == [1e-4, 1e-2, 1.0] and len(small) == 40
+    assert small[0] - small[-1] < 0.1 and middle[-1] < 0.8 * small[-1] and large[-1] > middle[-1] + 0.1
+    assert small[0] == pytest.approx(math.log(4), abs=0.4)
+
+    # results
+    assert len(names["test_meadows"]) == 64 and len(names["test_slices"]) == 20
+    holds("The meadows, on 64 new ones:")
+    holds("Two rows of four pictures: a meadow")
+    holds("Two rows of four pictures: a slice")
+    holds("The best and the worst of 64 test meadows")
+    holds("The best and the worst of 20 test slices")
+    holds("if one of its eight neighbours")
+    holds("from *contracting path 1* downwards")
+    assert [layer.height for layer in names["meadow_net"].describe(64).layers if layer.part == "bottom"] == [
+        8,
+        8,
+    ]
+    holds("an 8 × 8 map is left")
+
+    # ablation
+    runs = results("copy_paths")
+    groups = {
+        (data, copies): runs.values("mean_iou", data=data, copy_paths=copies)
+        for data in ("scenes", "brain", "isbi2012")
+        for copies in (True, False)
+    }
+    assert {len(values) for values in groups.values()} == {5}
+    for data in ("scenes", "brain"):
+        assert min(groups[data, True]) > max(groups[data, False]) + 0.05
+    assert max(groups["isbi2012", False]) > min(groups["isbi2012", True])
+    assert np.mean(groups["isbi2012", True]) > np.mean(groups["isbi2012", False])
+    holds("So there are five of each, on three data sets")
+    holds("On one of the three, the copy paths")
+    holds("Mean IoU of five runs each, as dots on six lines.")
+    holds("five short runs do not make it certain")
+    for data in ("scenes", "brain", "isbi2012"):
+        sizes = [runs.mean("parameters", data=data, copy_paths=copies) for copies in (True, False)]
+        assert 1 - sizes[1] / sizes[0] == pytest.approx(0.1, abs=0.005)
+
+    # long runs
+    holds("Chance enters three times")
+    assert torch.finfo(torch.bfloat16).bits == 16
+    holds("they are faster in 16 bits")
+    assert torch.finfo(torch.bfloat16).eps == 2**-7  # two decimal digits
+    assert torch.finfo(torch.float16).eps == 2**-10  # three
+    holds("float16 has three digits, and ends below at $6 \\cdot 10^{-8}$")
+    assert torch.finfo(torch.float16).smallest_normal * 2**-10 == pytest.approx(6e-8, rel=0.01)
+    assert mixed_precision_dtype(torch.device("mps")) is None
+    holds("| CUDA, from compute capability 8.0 on | bfloat16 |")
+    holds("such as Colab's T4 | float16")
+    holds("Apple's MPS | float32")
+    holds("| CPU with instructions for it | bfloat16 |")
+    holds("stay in float32")
+
+    # your own data
+    holds("one class index a pixel, 255 where nobody knows")
+    holds("Somebody saves a mask with cows as 7:")
+    holds("= (60, 140, 40)`")
+    holds("Five steps here, some thousands with you:")
+    holds("Draw twenty pairs")
+    holds("with three learning rates. - **Then")
+
+    # questions
+    holds("what is the slope at $w = 0$ if the second")
+    assert slope_of(0, (0, 0, 1, 1)) == pytest.approx(-0.75)
+    holds("so that the four terms are −1, −½, −½ and −1, and the slope is −¾")
+    holds("the loss falls towards 0 without")
+    pixels = 8 * 64 * 64
+    holds("gradient descent, 8 images of 64 × 64. Which learning rate repeats the run with the mean and 0.1?")
+    holds("The sum's gradient is @ times that of the mean, so the rate is 0.1 / @.", pixels, pixels)
+    holds("falls to 0.02. The validation loss falls to 0.3 and")
+    holds("one input of four")
+    holds("The other three could change a little and the output would stay what it is, so their slope is 0.")
+    holds("`brain` has @ training slices.", len(names["brain"]))
+    holds("@ slices of it, each with four draws of noise", len(SLABS["train"]))
+    holds("In problem set 5 you write")
+    holds("trained with 30 pictures; sections 3 and 3.1 are")
+    holds("The brain is the ICBM 2009a template")
+    return say
+
+
+class TestPage(EveryChapter):
+    chapter = CHAPTER
+
+
+# ---- what the prose says without numbers ----------------------------------------------------------------
+
+
+def test_the_sum_over_256_pixels_is_the_mean_times_their_number():
+    """Question 2, on a batch of the size that it names."""
+    scores = torch.randn(8, 4, 64, 64, requires_grad=True)
+    target = torch.randint(4, (8, 64, 64))
+    mean, total = (F.cross_entropy(scores, target, reduction=how) for how in ("mean", "sum"))
+    (one,), (other,) = (torch.autograd.grad(loss, scores, retain_graph=True) for loss in (mean, total))
+    torch.testing.assert_close(other, 32768 * one)
+
+
+def test_the_brain_is_symmetric_but_for_noise():
+    _, truth = load("brain")[30]
+    assert torch.equal(truth[:, 1:], truth[:, 1:].flip(-1))  # column 80 is the mid-plane
+    clean, noisy = (load("brain", degraded=degraded)[30][0][..., 1:] for degraded in (False, True))
+    assert torch.equal(clean, clean.flip(-1)) and not torch.equal(noisy, noisy.flip(-1))
+
+
+def test_meadows_are_of_the_family_that_the_problem_sets_do_not_use():
+    assert CHAPTER.run.names["meadows"].identifiers[0].startswith("evening-")
+
+
+def test_the_licence_of_the_brain_is_printed():
+    assert any(
+        "provided that the above copyright notice appear in all copies" in text
+        for text in CHAPTER.run.printed
+    )
+
+
+def test_both_runs_are_seen_forming_and_can_be_painted_on():
+    shown = [v for v in CHAPTER.run.shown if hasattr(v, "name")]
+    kinds = {kind: [v.name for v in shown if isinstance(v, kind)] for kind in (TrainingPlayback, LiveUNet)}
+    assert kinds[TrainingPlayback] == ["evening", "brain"]
+    assert kinds[LiveUNet] == ["live-meadow", "live-brain"]
+    for playback in shown[:2]:
+        assert playback.step == 0 and playback.show == "class map"
+        assert len(playback.about["moments"]) >= 15
+
+
+def test_no_cell_depends_on_a_training_without_saying_so():
+    """Cells that print what training made are tagged for readers of both kinds of tests."""
+    made = ("Playback(", "LiveUNet(", "evaluate(", "curves[", "by_quality(", "recording.mean_iou")
+    for code, tags in CHAPTER.cells:
+        prints = "print(" in code or not code.strip().startswith(("from", "def", "assert"))
+        if any(word in code for word in made) and prints and "def by_quality" not in code:
+            assert {"varies", "nbval-ignore-output"} <= tags, code[:80]
+
+
+def test_the_figure_of_the_ablation_shows_every_run():
+    (drawing,) = [v for v in CHAPTER.run.shown if isinstance(v, Picture) and "six lines" in v.alt]
+    assert drawing.svg.count("<use") == 30
+
+
+def test_sections_stand_where_slides_and_glossary_look_for_them():
+    wanted = "one-weight autodiff sgd loop data augmentation brain curve results errors live ablations"
+    for section in [*wanted.split(), "practice", "precision", "your-data"]:
+        assert f"training-{section}" in CHAPTER.labels
