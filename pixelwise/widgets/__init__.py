@@ -10,6 +10,7 @@ from pixelwise.widgets.five_views import FiveViews
 from pixelwise.widgets.live_unet import LiveUNet
 from pixelwise.widgets.pixel_inspector import PixelInspector
 from pixelwise.widgets.pixel_loss import PixelLoss
+from pixelwise.widgets.receptive_field import ReceptiveField
 from pixelwise.widgets.training_playback import TrainingPlayback
 from pixelwise.widgets.transposed_convolution import TransposedConvolution
 from pixelwise.widgets.unet_explorer import UNetExplorer
@@ -21,6 +22,7 @@ __all__ = [
     "LiveUNet",
     "PixelInspector",
     "PixelLoss",
+    "ReceptiveField",
     "TrainingPlayback",
     "TransposedConvolution",
     "UNetExplorer",

@@ -76,11 +76,15 @@ class PixelInspector(Widget, view="pixel_inspector.js"):
         pixel = traits.get("pixel", (0, 0))
         if not (0 <= pixel[0] < height and 0 <= pixel[1] < width):
             raise ValueError(f"pixel {list(pixel)} lies outside of the image, {height} × {width}")
+        colours = zip(classes.names, classes.colours, strict=True)
         about = {
-            "height": height, "width": width, "channels": CHANNELS[channels], "sources": list(named),
-            "classes": [{"name": n, "colour": list(c)} for n, c in zip(classes.names, classes.colours, strict=True)],
+            "height": height,
+            "width": width,
+            "channels": CHANNELS[channels],
+            "sources": list(named),
+            "classes": [{"name": name, "colour": list(colour)} for name, colour in colours],
             "error": palette.ROLES["loss"][1],  # on a darkened picture, whatever the theme
-        }  # fmt: skip
+        }
         super().__init__(
             pixels=(image.detach().cpu().movedim(0, -1) * 255).round().to(torch.uint8).numpy().tobytes(),
             truth=truth.detach().cpu().to(torch.uint8).numpy().tobytes(),

@@ -21,7 +21,7 @@ def inspector(visit: Callable[..., Page], site: str) -> Callable[..., Locator]:
 
 def at(widget: Locator, row: int, column: int) -> None:
     expect(widget).to_have_attribute("data-pixel", f"{row} {column}")
-    expect(widget.get_by_label("row")).to_have_value(str(row))
+    expect(widget.get_by_role("spinbutton", name="row")).to_have_value(str(row))
     expect(widget.locator(".pw-says")).to_contain_text(f"x[{row}, {column}]")
 
 
@@ -45,11 +45,11 @@ def test_pointer_keyboard_and_fields_move_to_a_pixel(inspector):
     expect(picture).to_be_focused()
     widget.page.keyboard.press("Shift+ArrowDown")
     at(widget, 63, 39)
-    widget.get_by_label("column").fill("7")
-    widget.get_by_label("column").press("Enter")
+    widget.get_by_role("spinbutton", name="column").fill("7")
+    widget.get_by_role("spinbutton", name="column").press("Enter")
     at(widget, 63, 7)
-    widget.get_by_label("column").fill("64")
-    widget.get_by_label("column").press("Enter")
+    widget.get_by_role("spinbutton", name="column").fill("64")
+    widget.get_by_role("spinbutton", name="column").press("Enter")
     at(widget, 63, 7)
 
 
