@@ -274,7 +274,7 @@ def statements(paper, call_js) -> list[str]:
     data = {row["data"] for row in table.rows}
     assert len(data) == 3
     holds("We trained both on three sets of images")
-    holds("the share that lies within 2 pixels of the true ones. 1 is perfect.")
+    holds("has the other within 2 pixels. 1 is perfect.")
     holds("The copies win on all three, and on all three the outlines lose more")
     lost = {
         (name, figure): table.mean(figure, data=name, copy_paths=True)

@@ -132,9 +132,9 @@ function insetOf(s, k) {
     const what = layer.cut ? `${layer.cut} of ${whole} rows are cut at each side` : "nothing is cut";
     return { whole, part: layer.size, title: `copied: ${square(whole)}`, text: `${square(layer.size)}`, cut: layer.cut, role: "copied", says: what };
   }
-  const seen = Math.min(layer.receptiveField, s.size);
-  const all = layer.receptiveField >= s.size;
-  return { whole: s.size, part: seen, title: `image: ${square(s.size)}`, text: all ? "all of it" : "", cut: 0, role: "seen", says: all ? "sees all of the image" : `sees ${square(seen)} pixels` };
+  const all = k === 0 || layer.receptiveField >= s.size;
+  const seen = all ? s.size : layer.receptiveField;
+  return { whole: s.size, part: seen, title: `image: ${square(s.size)}`, text: k > 0 && all ? "all of it" : "", cut: 0, role: "seen", says: all ? "all of the image" : `sees ${square(seen)} pixels` };
 }
 
 /** The PyTorch lines for this network. */
