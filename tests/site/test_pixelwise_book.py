@@ -51,13 +51,20 @@ def build(course: Path) -> tuple[int, str, str]:
     return done.returncode, done.stdout, page.read_text(encoding="utf-8") if page.exists() else ""
 
 
+def change(course: Path, module: str, old: str, new: str) -> None:
+    """Replace a piece of one of the widgets' modules, which must hold it."""
+    view = course / "pixelwise" / "widgets" / "js" / module
+    text = view.read_text(encoding="utf-8")
+    assert old in text, f"{module} does not hold {old!r} any more"
+    view.write_text(text.replace(old, new), encoding="utf-8")
+
+
 def test_a_changed_view_reaches_the_page(course):
     status, log, page = build(course)
     assert status == 0, log
     assert 'class="pw-slot"' in page and "weighted kernel 0, 0" in page, "the widget is drawn at build time"
     assert "fontawesome.js" not in page, "the theme names its icons' script in another way now"
-    view = course / "pixelwise" / "widgets" / "js" / "transposed_convolution.js"
-    view.write_text(view.read_text().replace("weighted kernel ${u}", "the weighted kernel, ${u}"))
+    change(course, "transposed_convolution.js", "weighted kernel ${u}", "the weighted kernel, ${u}")
     status, log, page = build(course)
     assert status == 0, log
     assert "the weighted kernel, 0, 0" in page and "weighted kernel 0, 0" not in page
@@ -71,11 +78,11 @@ def test_missing_assets_stop_the_build_with_what_to_do(course):
 
 
 def test_a_widget_that_cannot_be_drawn_stops_the_build(course):
-    view = course / "pixelwise" / "widgets" / "js" / "transposed_convolution.js"
-    view.write_text(
-        view.read_text().replace(
-            "function render({ model, el }) {", "function render({ model, el }) { nothing();"
-        )
+    change(
+        course,
+        "operator_stepper.js",
+        "function render({ model, el }) {",
+        "function render({ model, el }) { nothing();",
     )
     status, log, _ = build(course)
     assert status != 0
