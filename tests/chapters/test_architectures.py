@@ -21,7 +21,8 @@ from pixelwise.unet import FlatNet, UNet
 from pixelwise.widgets import ReceptiveField
 from pixelwise.widgets.receptive_field import MOST_LAYERS
 
-from .reading import Chapter, statement, unproved
+from .every_chapter import EveryChapter
+from .reading import Chapter, statement
 
 CHAPTER = Chapter("architectures")
 COW = 2
@@ -252,21 +253,8 @@ def statements(ceilings) -> list[str]:
     return say
 
 
-def test_the_chapter_says_what_is_computed(statements):
-    missing = [sentence for sentence in statements if sentence and sentence not in CHAPTER.prose]
-    assert not missing, missing[0]
-
-
-def test_every_number_in_the_prose_is_accounted_for(statements):
-    assert unproved(CHAPTER.prose, statements) == []
-
-
-def test_changing_any_digit_is_noticed(statements):
-    prose = CHAPTER.prose
-    for digit in re.finditer(r"(?<![A-Za-z_])\d", prose):
-        changed = f"{prose[: digit.start()]}{(int(digit[0]) + 1) % 10}{prose[digit.end() :]}"
-        noticed = any(sentence not in changed for sentence in statements) or unproved(changed, statements)
-        assert noticed, prose[digit.start() - 40 : digit.end() + 40]
+class TestPage(EveryChapter):
+    chapter = CHAPTER
 
 
 # ---- what is printed and drawn, and what the words say about it -----------------------------------------
@@ -306,11 +294,6 @@ def test_the_table_of_costs_is_right():
     assert round(memory[1] / memory[0]) == 3
 
 
-def test_what_is_printed_is_the_same_everywhere():
-    for text in CHAPTER.run.printed:
-        assert not re.search(r"\d\.\d{4}|\d+\.?\d* ?m?s\b|cuda|mps|0x", text), text
-
-
 # ---- figures, widgets, links ----------------------------------------------------------------------------
 
 
@@ -329,12 +312,6 @@ def test_no_code_for_the_receptive_field_of_a_stack_is_given_away():
     """Students write it in problem set 1: the page has the recurrence and measures by autograd."""
     code = "\n".join(code for code, _ in CHAPTER.cells)
     assert "jump" not in code and "(kernel - 1)" not in code
-
-
-def test_code_that_is_read_is_short_and_narrow():
-    for code, tags in CHAPTER.cells:
-        if "hide-input" not in tags:
-            assert len(code.splitlines()) <= 13 and max(map(len, code.splitlines())) <= 80, code
 
 
 def test_pytorch_takes_the_device():

@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 
 from pixelwise.data import load
-from pixelwise.figures import Picture
 from pixelwise.losses import (
     balanced_class_weights,
     border_weight_map,
@@ -27,7 +26,8 @@ from pixelwise.losses import (
 from pixelwise.widgets import PixelLoss
 from pixelwise.widgets.pixel_loss import STONE
 
-from .reading import Chapter, statement, unproved
+from .every_chapter import EveryChapter
+from .reading import Chapter, statement
 
 CHAPTER = Chapter("loss")
 VOID = 255
@@ -406,21 +406,8 @@ def statements() -> list[str]:
 # ---- prose ----------------------------------------------------------------------------------------------
 
 
-def test_the_chapter_says_what_is_computed(statements):
-    missing = [sentence for sentence in statements if sentence not in CHAPTER.prose]
-    assert not missing, missing[0]
-
-
-def test_every_number_in_the_prose_is_accounted_for(statements):
-    assert unproved(CHAPTER.prose, statements) == []
-
-
-def test_changing_any_digit_is_noticed(statements):
-    prose = CHAPTER.prose
-    for digit in re.finditer(r"(?<![A-Za-z_])\d", prose):
-        changed = f"{prose[: digit.start()]}{(int(digit[0]) + 1) % 10}{prose[digit.end() :]}"
-        noticed = any(sentence not in changed for sentence in statements) or unproved(changed, statements)
-        assert noticed, prose[digit.start() - 40 : digit.end() + 40]
+class TestPage(EveryChapter):
+    chapter = CHAPTER
 
 
 # ---- code -----------------------------------------------------------------------------------------------
@@ -478,18 +465,6 @@ def test_the_colours_cannot_be_fitted_better():
     torch.testing.assert_close(gradient, torch.zeros_like(gradient), atol=1e-9, rtol=0)
 
 
-def test_what_is_printed_is_the_same_everywhere():
-    for text in CHAPTER.run.printed:
-        assert not re.search(r"\d\.\d{6}|\d+\.?\d* ?m?s\b|cuda|mps|0x", text), text
-
-
-def test_cells_are_short():
-    for code, tags in CHAPTER.cells:
-        if "hide-input" not in tags:
-            assert max(map(len, code.split("\n"))) <= 80, code
-            assert len(code.split("\n")) <= 16, code
-
-
 def test_tensors_live_on_the_device():
     """What a loss is computed from is made there; the exceptions need float64 or a distance transform."""
     for code, tags in CHAPTER.cells:
@@ -518,24 +493,12 @@ def test_no_answer_stands_open_below_its_question():
     assert answers == [{"hide-output"}] * 2
 
 
-def test_links_into_the_page_have_a_goal():
-    for target in re.findall(r"\]\(#([\w-]+)\)", CHAPTER.body):
-        assert target in CHAPTER.labels
-
-
 def test_sections_that_others_link_to_exist():
     ours = (
         "softmax sigmoid likelihood cross-entropy map gradient sum-or-mean stability imbalance weighted-mean"
     )
     for section in [*ours.split(), "void", "border", "dice"]:
         assert f"loss-{section}" in CHAPTER.labels
-
-
-def test_figures_say_what_one_sees():
-    pictures = [v for v in CHAPTER.run.shown if isinstance(v, Picture)]
-    assert len(pictures) == sum("figures.show(" in code for code, _ in CHAPTER.cells) == 3
-    for picture in pictures:
-        assert len(picture.alt.split()) > 15
 
 
 def test_the_lectures_formulas_stand_here():

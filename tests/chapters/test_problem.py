@@ -22,7 +22,8 @@ from pixelwise.figures import Picture
 from pixelwise.inference import predict
 from pixelwise.widgets import PixelInspector
 
-from .reading import Chapter, statement, unproved
+from .every_chapter import EveryChapter
+from .reading import Chapter, statement
 
 CHAPTER = Chapter("problem")
 TREES, SKY, COW, GRASS = range(4)
@@ -245,21 +246,8 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     return say
 
 
-def test_the_chapter_says_what_is_computed(statements):
-    missing = [sentence for sentence in statements if sentence not in CHAPTER.prose]
-    assert not missing, missing[0]
-
-
-def test_every_number_in_the_prose_is_accounted_for(statements):
-    assert unproved(CHAPTER.prose, statements) == []
-
-
-def test_changing_any_digit_is_noticed(statements):
-    prose = CHAPTER.prose
-    for digit in re.finditer(r"(?<![A-Za-z_])\d", prose):
-        changed = f"{prose[: digit.start()]}{(int(digit[0]) + 1) % 10}{prose[digit.end() :]}"
-        noticed = any(sentence not in changed for sentence in statements) or unproved(changed, statements)
-        assert noticed, prose[digit.start() - 40 : digit.end() + 40]
+class TestPage(EveryChapter):
+    chapter = CHAPTER
 
 
 # ---- what is printed, and what the words say about it ---------------------------------------------------
@@ -302,11 +290,6 @@ def test_the_network_beats_colour_and_errs_at_outlines(meadows, by_colour):
     assert (classes[21] == COW)[targets[21] == COW].mean() > 0.7  # "the cow has become one piece"
 
 
-def test_what_is_printed_is_the_same_everywhere():
-    for text in CHAPTER.run.printed:
-        assert not re.search(r"\d\.\d{4}|\d+\.?\d* ?m?s\b|cuda|mps|0x", text), text
-
-
 # ---- figures, widgets, links ----------------------------------------------------------------------------
 
 
@@ -329,12 +312,6 @@ def test_the_labels_that_other_pages_link_to_exist():
         "problem-boundary",
         "problem-driving",
     } <= CHAPTER.labels
-
-
-def test_code_that_is_read_is_short_and_narrow():
-    for code, tags in CHAPTER.cells:
-        if "hide-input" not in tags:
-            assert len(code.splitlines()) <= 12 and max(map(len, code.splitlines())) <= 80, code
 
 
 def test_pytorch_takes_the_device():

@@ -19,7 +19,8 @@ from pixelwise import UNet
 from pixelwise.device import best_device
 from pixelwise.widgets import UNetExplorer
 
-from .reading import Chapter, statement, unproved
+from .every_chapter import EveryChapter
+from .reading import Chapter, statement
 
 CHAPTER = Chapter("unet")
 
@@ -368,22 +369,8 @@ def reach_of_zeros(size: int = 512, depth: int = 4) -> int:
 # ---- prose ----------------------------------------------------------------------------------------------
 
 
-def test_the_chapter_says_what_is_computed(statements):
-    missing = [sentence for sentence in statements if sentence not in CHAPTER.prose]
-    assert not missing, missing[0]
-
-
-def test_every_number_in_the_prose_is_accounted_for(statements):
-    assert unproved(CHAPTER.prose, statements) == []
-
-
-def test_changing_any_digit_is_noticed(statements):
-    """A changed digit belongs to a sentence that must stand in the chapter, so that the first test fails."""
-    prose = CHAPTER.prose
-    for digit in re.finditer(r"(?<![A-Za-z_])\d", prose):
-        changed = f"{prose[: digit.start()]}{(int(digit[0]) + 1) % 10}{prose[digit.end() :]}"
-        noticed = any(sentence not in changed for sentence in statements) or unproved(changed, statements)
-        assert noticed, prose[digit.start() - 40 : digit.end() + 40]
+class TestPage(EveryChapter):
+    chapter = CHAPTER
 
 
 # ---- code -----------------------------------------------------------------------------------------------
@@ -486,18 +473,6 @@ def test_weights_of_the_valid_network_fit_the_padded_one(paper):
     assert shapes[0] == shapes[1]
 
 
-def test_cells_are_short():
-    for code, tags in CHAPTER.cells:
-        if "hide-input" not in tags:
-            assert max(map(len, code.split("\n"))) <= 80, code
-            assert len(code.split("\n")) <= 18, code
-
-
-def test_what_is_printed_is_the_same_everywhere():
-    for text in CHAPTER.run.printed:
-        assert not re.search(r"\d\.\d{4}|\d+\.?\d* ?m?s\b|cuda|mps|0x", text), text
-
-
 # ---- widgets, links -------------------------------------------------------------------------------------
 
 
@@ -521,13 +496,6 @@ def test_every_step_has_a_link():
     steps = re.findall(r'<a href="#build\?step=(\d+)">(\d+)</a>', CHAPTER.body)
     assert steps == [(str(k), str(k)) for k in range(14)]
     assert re.findall(r'<a href="#build\?(padding[^"]*)">', CHAPTER.body) == ["padding=1&size=512&step=13"]
-
-
-def test_links_into_the_page_have_a_goal():
-    for target in re.findall(r"\]\(#([\w-]+)\)", CHAPTER.body):
-        chapter = Chapter("transposed_convolution")
-        assert target in CHAPTER.labels | chapter.labels
-    assert not set(shown()) & CHAPTER.labels
 
 
 def test_sections_that_checks_may_link_to_exist():
