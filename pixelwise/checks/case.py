@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,6 +15,9 @@ Random = random.Random
 @dataclass(frozen=True)
 class Case:
     """One call: `function(*arguments, **settings)`.
+
+    A function that takes what is no data (a model, an optimizer) has cases of its own kind: `call` makes it
+    from the data, beside the function, and gives data back; `shown` writes that as code.
 
     arguments  what is passed by position, by the name that messages use
     settings   what is passed by keyword (stride, padding, a bias)
@@ -49,15 +52,20 @@ class Case:
                 return deepcopy(value)
             return value.detach().clone().requires_grad_(self.gradients)
 
-        return Case(
-            {name: own(value) for name, value in self.arguments.items()},
-            {name: own(value) for name, value in self.settings.items()},
-            self.about,
-            self.gradients,
+        return replace(
+            self,
+            arguments={name: own(value) for name, value in self.arguments.items()},
+            settings={name: own(value) for name, value in self.settings.items()},
         )
 
     def call(self, function: Any) -> Any:
         return function(*self.arguments.values(), **self.settings)
+
+    def shown(self, name: str, written: dict[str, str]) -> list[str]:
+        """The call as lines of code. `written` is how each argument and setting is written."""
+        parts = [written[key] for key in self.arguments]
+        parts += [f"{key}={written[key]}" for key in self.settings]
+        return [f"{name}({', '.join(parts)})"]
 
 
 def _magnitude(value: Any) -> int:

@@ -214,6 +214,5 @@ def _signature(name: str, case: Case) -> str:
     def short(value: Any) -> str:
         return f"{tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
 
-    parts = [short(value) for value in case.arguments.values()]
-    parts += [f"{key}={short(value)}" for key, value in case.settings.items()]
-    return f"  {name}({', '.join(parts)})" + (f"  # {case.about}" if case.about else "")
+    written = {key: short(value) for key, value in (case.arguments | case.settings).items()}
+    return f"  {'; '.join(case.shown(name, written))}" + (f"  # {case.about}" if case.about else "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import operator
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +61,8 @@ def difference(actual: Observation, expected: Observation, strict: bool = True) 
         return Difference("error", "It raised an error:" + _raised(actual))
     if isinstance(expected.value, int):
         return _number(actual.value, expected.value)
+    if isinstance(expected.value, float):
+        return _real(actual.value, expected.value)
     found = _tensor(actual.value, expected.value, strict)
     if found is None and strict and actual.changed:
         names = " and ".join(f"`{name}`" for name in actual.changed)
@@ -72,25 +76,33 @@ def difference(actual: Observation, expected: Observation, strict: bool = True) 
 
 
 def comparable(value: Any) -> bool:
-    """Whether the value is a whole number, or a tensor that can be compared number by number."""
+    """Whether the value is a number, or a tensor that can be compared number by number."""
     if isinstance(value, torch.Tensor):
         return value.layout == torch.strided and not value.is_complex() and not value.is_quantized
-    return isinstance(value, int)
+    return isinstance(value, int | float)
+
+
+def close(a: float, b: float) -> bool:
+    """Whether two numbers, computed in float32, are the same up to rounding."""
+    return math.isclose(a, b, rel_tol=_TOLERANCE[torch.float32], abs_tol=1e-6)
 
 
 def same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Whether two tensors have the same shape and, up to rounding, the same values. NaN equals nothing."""
+    """Whether two tensors have the same shape and, up to rounding, the same values."""
     if a.shape != b.shape or a.is_meta or b.is_meta:
         return a.shape == b.shape
     return not wrong(a, b).any()
 
 
 def wrong(actual: torch.Tensor, expected: torch.Tensor, precision: float = 0.0) -> torch.Tensor:
-    """Where `actual` differs from `expected` by more than rounding: a bool tensor of their common shape."""
+    """Where `actual` differs from `expected` by more than rounding: a bool tensor of their common shape.
+
+    NaN is right where NaN is expected, and nowhere else.
+    """
     precision = precision or max(_TOLERANCE.get(tensor.dtype, 0.0) for tensor in (actual, expected))
     actual, expected = actual.detach().cpu().double(), expected.detach().cpu().double()
-    scale = max(1.0, expected.abs().max().item()) if expected.numel() else 1.0
-    return ~((actual - expected).abs() <= precision * scale)
+    scale = max(1.0, expected.abs().nan_to_num(nan=0.0).max().item()) if expected.numel() else 1.0
+    return ~((actual - expected).abs() <= precision * scale) & ~(actual.isnan() & expected.isnan())
 
 
 def _number(actual: Any, expected: int) -> Difference | None:
@@ -112,6 +124,23 @@ def _number(actual: Any, expected: int) -> Difference | None:
     if number == expected:
         return None
     return Difference("values", "", number, expected)
+
+
+def _real(actual: Any, expected: float) -> Difference | None:
+    if actual is None:
+        return Difference("type", "It returned nothing (None). Is there a `return`?")
+    if isinstance(actual, torch.Tensor):
+        return Difference(
+            "type",
+            "A number (float) is expected, not a tensor. A tensor can hold on to all that it was computed "
+            "from: whoever collects a thousand losses keeps a thousand steps in memory. `.item()` takes the "
+            "number out.",
+        )
+    if isinstance(actual, bool) or not isinstance(actual, numbers.Real):
+        return Difference(
+            "type", f"A number (float) is expected, not {type(actual).__name__} ({actual!r:.40})."
+        )
+    return None if close(float(actual), expected) else Difference("values", "", float(actual), expected)
 
 
 def _tensor(actual: Any, expected: torch.Tensor, strict: bool) -> Difference | None:

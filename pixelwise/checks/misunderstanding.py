@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from .case import Case
-from .compare import comparable, same
+from .compare import close, comparable, same
 from .observe import Observation
 
 Operator = Callable[..., Any]
@@ -188,6 +188,8 @@ def _call(operator: Operator, case: Case) -> Any:
 def _alike(a: Any, b: Any) -> bool:
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         return same(a, b)
+    if isinstance(a, float) and isinstance(b, float):
+        return close(a, b)
     return not isinstance(a, torch.Tensor) and not isinstance(b, torch.Tensor) and a == b
 
 

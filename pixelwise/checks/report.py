@@ -51,12 +51,10 @@ def link(page: str, section: str) -> str:
 
 def as_code(name: str, case: Case) -> str:
     """The case as code to paste into a cell; tensors that are too large as their shape."""
-    lines, parts = [], []
-    for key, value in case.arguments.items():
-        parts.append(_argument(key, value, lines))
-    for key, value in case.settings.items():
-        parts.append(f"{key}={_argument(key, value, lines)}")
-    return textwrap.indent("\n".join([*lines, f"{name}({', '.join(parts)})"]), "    ")
+    lines: list[str] = []
+    both = case.arguments | case.settings
+    written = {key: _argument(key, value, lines) for key, value in both.items()}
+    return textwrap.indent("\n".join([*lines, *case.shown(name, written)]), "    ")
 
 
 def side_by_side(difference: Difference) -> str:
@@ -64,8 +62,8 @@ def side_by_side(difference: Difference) -> str:
     actual, expected = difference.actual, difference.expected
     if actual is None:
         return ""
-    if isinstance(expected, int):
-        return f"    your result: {actual}    expected: {expected}"
+    if isinstance(expected, int | float):
+        return f"    your result: {_number(actual)}    expected: {_number(expected)}"
     if actual.is_meta or not actual.numel() or not expected.numel():
         return ""
     marks = wrong(actual, expected) if actual.shape == expected.shape else None

@@ -6,6 +6,7 @@ import re
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -54,6 +55,14 @@ def test_an_error_of_1e_6_in_float64_is_one():
 
 def test_nan_is_never_right():
     assert difference(seen(torch.tensor([float("nan")])), seen(torch.tensor([1.0]))).kind == "values"
+    assert difference(seen(float("nan")), seen(1.0)).kind == "values"
+
+
+def test_nan_is_right_where_it_is_expected():
+    nan, right = float("nan"), torch.tensor([float("nan"), 1e4])
+    assert difference(seen(torch.tensor([nan, 1e4])), seen(right)) is None
+    assert difference(seen(torch.tensor([0.0, 1e4])), seen(right)).kind == "values"
+    assert difference(seen(torch.tensor([nan, nan])), seen(right)).kind == "values"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +88,24 @@ def test_differences_are_told_apart(value, kind, says):
 )
 def test_whole_numbers(value, kind):
     found = difference(seen(value), seen(5))
+    assert (found and found.kind) == kind
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (0.5, None),
+        (0.5 + 1e-8, None),
+        (np.float32(0.5), None),
+        (0.51, "values"),
+        (torch.tensor(0.5), "type"),
+        (None, "type"),
+        ("0.5", "type"),
+        (True, "type"),
+    ],
+)
+def test_real_numbers(value, kind):
+    found = difference(seen(value), seen(0.5))
     assert (found and found.kind) == kind
 
 
