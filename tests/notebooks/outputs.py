@@ -15,6 +15,7 @@ from typing import Any
 
 import jupytext
 import nbformat
+from jupyter_cache import get_cache
 from nbformat import NotebookNode
 from nbval.plugin import get_sanitize_patterns
 
@@ -22,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = Path(__file__).parent / "expected"
 SANITIZE = Path(__file__).parent / "sanitize.cfg"
 RECORD = "python -m tests.notebooks.record"
+#: Chapters as `make book` executed them. myst-nb's other copy, in `_build/jupyter_execute`, has parts twice.
+EXECUTED = ROOT / "_build" / ".jupyter_cache"
 
 
 class Stale(AssertionError):
@@ -43,6 +46,24 @@ def read(path: Path) -> NotebookNode:
     for cell in code_cells(notebook):
         cell.outputs, cell.execution_count = [], None
     return notebook
+
+
+def chapters() -> list[str]:
+    """The names of chapters with code."""
+    return [name for name, path in sources().items() if path.suffix == ".md"]
+
+
+def executed(name: str) -> NotebookNode:
+    """The chapter as `make book` executed it for the page."""
+    wanted = [cell.source for cell in code_cells(read(sources()[name]))]
+    for folder in EXECUTED.glob("*/"):
+        cache = get_cache(folder)
+        for record in sorted(cache.list_cache_records(), key=lambda one: one.accessed, reverse=True):
+            if Path(record.uri).stem == name:
+                notebook = cache.get_cache_bundle(record.pk).nb
+                if [cell.source for cell in code_cells(notebook)] == wanted:
+                    return notebook
+    raise Stale(f"the book was not built with this version of {name}: run make book")
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -81,6 +102,17 @@ def to_store(notebook: NotebookNode) -> dict[str, Any]:
         if outputs:
             entries.append({"cell": number, "name": _name(cell), "outputs": outputs})
     return {"code cells": len(cells), "outputs": entries}
+
+
+def without_varying(stored: dict[str, Any], notebook: NotebookNode) -> dict[str, Any]:
+    """What is stored but for the cells whose outputs differ from machine to machine."""
+    cells = code_cells(notebook)
+    kept = [
+        entry
+        for entry in stored["outputs"]
+        if "nbval-ignore-output" not in cells[entry["cell"]].metadata.get("tags", [])
+    ]
+    return stored | {"outputs": kept}
 
 
 def _name(cell: NotebookNode) -> str:

@@ -1,4 +1,4 @@
-"""Solutions and chapters run, and print what is stored for them (nbval compares)."""
+"""Solutions run, under nbval, and chapters ran, in the book's build; both print what is stored for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,21 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from .outputs import EXPECTED, ROOT, SANITIZE, Stale, expected, read, sources, to_store, with_expected
+from .outputs import (
+    EXPECTED,
+    RECORD,
+    ROOT,
+    SANITIZE,
+    Stale,
+    chapters,
+    executed,
+    expected,
+    read,
+    sources,
+    to_store,
+    with_expected,
+    without_varying,
+)
 
 
 def nbval(folder: Path, notebook: nbformat.NotebookNode) -> subprocess.CompletedProcess[str]:
@@ -37,10 +51,20 @@ def nbval(folder: Path, notebook: nbformat.NotebookNode) -> subprocess.Completed
     )
 
 
-@pytest.mark.parametrize("name", sources())
-def test_it_prints_what_is_stored(name, tmp_path):
+@pytest.mark.parametrize("name", [name for name in sources() if name not in chapters()])
+def test_a_solution_prints_what_is_stored(name, tmp_path):
     done = nbval(tmp_path, with_expected(read(sources()[name]), expected(name), name))
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_a_chapter_printed_what_is_stored(name):
+    """What the built page shows. To execute it once more would take minutes and say nothing new."""
+    notebook = executed(name)
+    shown, stored = (without_varying(one, notebook) for one in (to_store(notebook), expected(name)))
+    assert shown["code cells"] == stored["code cells"], f"look at what changed, then run {RECORD} {name}"
+    for now, then in zip(shown["outputs"], stored["outputs"], strict=True):
+        assert now == then
 
 
 def test_nothing_is_stored_for_notebooks_that_are_gone():
