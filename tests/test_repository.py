@@ -25,7 +25,7 @@ def ranges() -> dict[str, Requirement]:
 
 
 def pins() -> dict[str, str]:
-    lines = re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    lines = re.findall(r"^([\w.-]+)==(\S+)(?: ;.*)?$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     return {canonicalize_name(name): version for name, version in lines}
 
 

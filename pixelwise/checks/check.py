@@ -12,7 +12,7 @@ import torch
 from .case import Case, Random
 from .compare import Difference, comparable, difference, same
 from .misunderstanding import Misunderstanding, explain
-from .observe import Observation, observe
+from .observe import Observation, observe, observe_all
 from .report import CheckFailed, as_code, link, paragraph, side_by_side
 from .rules import Rule
 
@@ -122,16 +122,16 @@ class Check:
         """(case, what the function did, what it should have done); ends early if nothing is written yet."""
         rows = []
         forbidden = self.task.rule.operators if self.task.rule else None
-        for case in cases:
-            seen = observe(function, case, forbidden)
+        answers = observe_all(function, cases, forbidden)
+        if len(answers) != len(cases) and not (answers and answers[-1].unsolved):
+            raise RuntimeError(f"{self._name}: {len(cases)} cases were asked, {len(answers)} answered")
+        for case, seen in zip(cases, answers, strict=False):
             expected = observe(right or self.task.right, case)
             if expected.error:  # a mistake of the course, not of the student
                 raise RuntimeError(
                     f"{self._name}: no right answer for\n{as_code(self.task.name, case)}\n{expected.error}"
                 )
             rows.append((case, seen, expected))
-            if seen.unsolved:
-                break
         return rows
 
     def compare(

@@ -18,6 +18,8 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from .remote import Remote
+
 _LIBRARIES = ("torch", "scipy", "numpy", "pixelwise", "cv2", "jax", "tensorflow", "skimage")
 
 
@@ -38,6 +40,8 @@ class Rule:
 
     def found_in(self, function: Callable[..., Any]) -> list[str]:
         """The forbidden names in the source of `function` and of the functions it calls."""
+        if isinstance(function, Remote):
+            return self.found_in_source(function.source_text())
         found: list[str] = []
         for part in _with_helpers(function):
             with_names = getattr(part, "__globals__", {})
@@ -95,7 +99,7 @@ class Watch(TorchDispatchMode):
 
 
 def _with_helpers(function: Callable[..., Any]) -> Iterator[Any]:
-    """`function` and every function of the same notebook that it calls, directly or through others."""
+    """`function` and all of the same notebook that it calls: functions, and classes with their methods."""
     todo, done = [inspect.unwrap(function)], set()
     while todo:
         part = todo.pop()
@@ -103,11 +107,16 @@ def _with_helpers(function: Callable[..., Any]) -> Iterator[Any]:
             continue
         done.add(id(part))
         yield part
+        if isinstance(part, type):
+            todo += part.__bases__
+            if not _dotted(part):  # the student's own
+                todo += [one for one in vars(part).values() if isinstance(one, types.FunctionType)]
+            continue
         code = getattr(part, "__code__", None)
         names = getattr(part, "__globals__", {})
         for name in _names(code) if code else ():
             helper = names.get(name)
-            if isinstance(helper, types.FunctionType) and helper.__globals__ is names:
+            if (isinstance(helper, types.FunctionType) and helper.__globals__ is names) or (isinstance(helper, type) and helper.__module__ == names.get("__name__")):
                 todo.append(helper)
 
 
