@@ -22,7 +22,7 @@ class Case:
     arguments  what is passed by position, by the name that messages use
     settings   what is passed by keyword (stride, padding, a bias)
     about      what the case tries, in a few words, where its settings do not say it
-    gradients  whether the gradients with respect to all tensors count too
+    gradients  whether the gradients with respect to all tensors of floats count too
     """
 
     arguments: dict[str, Any]
@@ -50,7 +50,7 @@ class Case:
         def own(value: Any) -> Any:
             if not isinstance(value, torch.Tensor):
                 return deepcopy(value)
-            return value.detach().clone().requires_grad_(self.gradients)
+            return value.detach().clone().requires_grad_(self.gradients and value.is_floating_point())
 
         return replace(
             self,

@@ -101,8 +101,9 @@ def wrong(actual: torch.Tensor, expected: torch.Tensor, precision: float = 0.0) 
     """
     precision = precision or max(_TOLERANCE.get(tensor.dtype, 0.0) for tensor in (actual, expected))
     actual, expected = actual.detach().cpu().double(), expected.detach().cpu().double()
-    scale = max(1.0, expected.abs().nan_to_num(nan=0.0).max().item()) if expected.numel() else 1.0
-    return ~((actual - expected).abs() <= precision * scale) & ~(actual.isnan() & expected.isnan())
+    scale = expected.abs().where(expected.isfinite(), 0).max().clamp(min=1) if expected.numel() else 1.0
+    right = ((actual - expected).abs() <= precision * scale) | (actual == expected)  # ∞ − ∞ is NaN
+    return ~(right | (actual.isnan() & expected.isnan()))
 
 
 def _number(actual: Any, expected: int) -> Difference | None:
@@ -197,6 +198,8 @@ def _gradients(actual: Observation, expected: Observation) -> Difference | None:
             "`torch.tensor(…)` cut the graph.",
         )
     for name, right in expected.gradients.items():
+        if right is None:  # nothing is learned through this one: class weights
+            continue
         gradient = actual.gradients.get(name)
         if gradient is None:
             return Difference(
@@ -206,7 +209,7 @@ def _gradients(actual: Observation, expected: Observation) -> Difference | None:
                 "learned. `.item()`, `.tolist()`, `.detach()`, `float(…)` and `torch.no_grad()` cut "
                 "the graph.",
             )
-        if right is not None and (gradient.shape != right.shape or not same(gradient, right)):
+        if gradient.shape != right.shape or not same(gradient, right):
             text = f"The values are right, but the gradient with respect to `{name}` is not."
             return Difference("gradient", text, gradient, right, of=f"gradient of {name}")
     return None

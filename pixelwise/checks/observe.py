@@ -78,9 +78,10 @@ def observe(function: Callable[..., Any], case: Case, forbidden: str | None = No
             value = own.call(function)
             if case.gradients and isinstance(value, torch.Tensor) and value.requires_grad:
                 seen.connected = True
-                names, tensors = list(own.tensors()), list(own.tensors().values())
-                gradients = torch.autograd.grad(value, tensors, cotangent(value), allow_unused=True)
-                seen.gradients = dict(zip(names, gradients, strict=True))
+                floats = {name: one for name, one in own.tensors().items() if one.requires_grad}
+                sent = cotangent(value)
+                gradients = torch.autograd.grad(value, list(floats.values()), sent, allow_unused=True)
+                seen.gradients = dict(zip(floats, gradients, strict=True))
     except NotImplementedError as error:
         # PyTorch raises it too, about an operator that a device lacks; a stub's has no text.
         seen.unsolved = not str(error)

@@ -90,7 +90,7 @@ def _argument(name: str, value: Any, lines: list[str]) -> str:
     """How the value is written in the call; a tensor's own line of code is added to `lines`."""
     if not isinstance(value, torch.Tensor):
         return repr(value)
-    dtype = "" if value.dtype == torch.float32 else f", dtype={value.dtype}"
+    dtype = "" if value.dtype in (torch.float32, torch.int64) else f", dtype={value.dtype}"
     if value.is_meta:
         dimensions = ", ".join(map(str, value.shape))
         lines.append(f'{name} = torch.empty({dimensions}{dtype}, device="meta")')
@@ -105,6 +105,8 @@ def _argument(name: str, value: Any, lines: list[str]) -> str:
 def _literal(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, int):
+        return str(value)
     return f"{value:g}." if float(value).is_integer() and abs(value) < 1e6 else f"{value:.10g}"
 
 

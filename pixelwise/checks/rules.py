@@ -31,12 +31,14 @@ class Rule:
     operators  regular expression: PyTorch's own names (`aten::convolution`) of what may not run
     modules    libraries of which nothing may be used
     reason     one sentence for the student
+    methods    regular expression: names that may not be used as an attribute of anything (`loss.backward`)
     """
 
     calls: str
     operators: str
     modules: tuple[str, ...] = ()
     reason: str = ""
+    methods: str = ""
 
     def found_in(self, function: Callable[..., Any]) -> list[str]:
         """The forbidden names in the source of `function` and of the functions it calls."""
@@ -71,10 +73,12 @@ class Rule:
             elif isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     known[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-        used = (
-            _resolve(node, known) for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name)
-        )
-        return list(dict.fromkeys(name for name in used if name and self._forbids(name)))
+        parts = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name)]
+        found = [name for name in (_resolve(node, known) for node in parts) if name and self._forbids(name)]
+        if self.methods:
+            attributes = [node.attr for node in parts if isinstance(node, ast.Attribute)]
+            found += [f".{name}" for name in attributes if re.fullmatch(self.methods, name)]
+        return list(dict.fromkeys(found))
 
     def _forbids(self, dotted: str) -> bool:
         library, _, rest = dotted.partition(".")
