@@ -41,11 +41,15 @@ class Rule:
     methods: str = ""
 
     def found_in(self, function: Callable[..., Any]) -> list[str]:
-        """The forbidden names in the source of `function` and of the functions it calls."""
+        """The forbidden names in the source of `function`, or class, and of what it calls."""
         if isinstance(function, Remote):
             return self.found_in_source(function.source_text())
         found: list[str] = []
         for part in _with_helpers(function):
+            if isinstance(part, type):  # its methods are parts of their own
+                dotted = _dotted(part) or ""
+                found += [dotted] if self._forbids(dotted) else []
+                continue
             with_names = getattr(part, "__globals__", {})
             try:
                 source = textwrap.dedent(inspect.getsource(part))
