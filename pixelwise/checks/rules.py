@@ -124,7 +124,9 @@ def _with_helpers(function: Callable[..., Any]) -> Iterator[Any]:
         names = getattr(part, "__globals__", {})
         for name in _names(code) if code else ():
             helper = names.get(name)
-            if (isinstance(helper, types.FunctionType) and helper.__globals__ is names) or (isinstance(helper, type) and helper.__module__ == names.get("__name__")):
+            own_function = isinstance(helper, types.FunctionType) and helper.__globals__ is names
+            own_class = isinstance(helper, type) and helper.__module__ == names.get("__name__")
+            if own_function or own_class:
                 todo.append(helper)
 
 
