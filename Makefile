@@ -69,7 +69,7 @@ answers: setup ## what the checks say to the banks of right and wrong answers
 outputs: setup ## record the text outputs that the notebooks are tested against
 	$(BIN)/python -m tests.notebooks.record
 
-experiments: setup ## measure what is missing in experiments/results (PIXELWISE_DATA: the folder with isbi2012/ and camvid/)
+experiments: setup ## measure what is missing in pixelwise/results (PIXELWISE_DATA: the folder with isbi2012/ and camvid/)
 	$(BIN)/python -m experiments
 
 bench: book chromium ## measure pages, widgets and operators

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from experiments import results
 from experiments.runner import run
+from pixelwise.results import results
 
 #: In the order of the chapters.
 NAMES = ("full_resolution", "cost_of_resolution", "context", "upsampling", "copy_paths", "losses")

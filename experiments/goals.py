@@ -18,9 +18,9 @@ import torch
 
 from experiments.recipes import RECIPES
 from experiments.runner import examples, run
-from experiments.table import FOLDER, results
 from pixelwise.data import fit_thresholds
 from pixelwise.metrics import ConfusionMatrix
+from pixelwise.results import FOLDER, results
 from pixelwise.training import evaluate
 
 ALONE = False

@@ -26,11 +26,11 @@ import torch
 
 from experiments.fingerprint import code_hash, data_hash
 from experiments.recipes import RECIPES
-from experiments.table import FOLDER, Row, read_rows, settings_of, write_rows
 from pixelwise.augmentation import Example
 from pixelwise.data import MissingFiles
 from pixelwise.inference import predict
 from pixelwise.metrics import BoundaryF1, ConfusionMatrix
+from pixelwise.results import FOLDER, Row, read_rows, settings_of, write_rows
 from pixelwise.unet import Network
 
 SEEDS = 5

@@ -17,11 +17,11 @@ import torch.nn.functional as F
 
 import pixelwise.recording
 import pixelwise.training
-from experiments import results
 from pixelwise import UNet
 from pixelwise.data import load
 from pixelwise.data.brain import NOTICE, SLABS
 from pixelwise.figures import Picture
+from pixelwise.results import results
 from pixelwise.training import mixed_precision_dtype
 from pixelwise.widgets import LiveUNet, TrainingPlayback
 

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from experiments import results
 from pixelwise import UNet
 from pixelwise.device import best_device
+from pixelwise.results import results
 from pixelwise.widgets import UNetExplorer
 
 from .every_chapter import EveryChapter

@@ -11,14 +11,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from experiments import recipes, results, runner
+from experiments import recipes, runner
 from experiments.__main__ import NAMES
 from experiments.context import receptive_field
 from experiments.cost_of_resolution import kept_bytes
 from experiments.fingerprint import code_hash, data_hash, essence
 from experiments.recipes import RECIPES, Part
-from experiments.table import FOLDER, Table, read_rows, write_rows
 from pixelwise.data import MissingFiles
+from pixelwise.results import FOLDER, Table, read_rows, results, write_rows
 from pixelwise.unet import FlatNet
 
 EXPERIMENTS = (*NAMES, "goals")
@@ -209,7 +209,7 @@ def test_a_part_is_a_stretch_of_its_split():
 def stale_reasons(name: str) -> list[str]:
     """In a process of its own: chapters that ran in this one may have left settings behind."""
     code = (
-        "import importlib; from experiments import runner; from experiments.table import FOLDER, read_rows\n"
+        "import importlib; from experiments import runner; from pixelwise.results import FOLDER, read_rows\n"
         f"experiment, path = importlib.import_module('experiments.{name}'), FOLDER / '{name}.csv'\n"
         "rows = read_rows(path) if path.exists() else []\n"
         "print(*sorted({reason for row in rows if (reason := runner.stale(experiment, row))}), sep='\\n')"
@@ -228,7 +228,7 @@ def test_committed_results_are_those_of_this_code(name):
     path = FOLDER / f"{name}.csv"
     rows = read_rows(path) if path.exists() else []
     reasons = stale_reasons(name)
-    assert not reasons, f"results/{name}.csv is stale, {', '.join(sorted(reasons))}: run make experiments"
+    assert not reasons, f"{name}.csv is stale, {', '.join(sorted(reasons))}: run make experiments"
     if missing := {runner._key(row) for row in wanted} - {runner._key(row) for row in rows}:
         pytest.skip(f"{len(missing)} of {len(wanted)} rows were not measured yet: run make experiments")
 

@@ -1,6 +1,11 @@
-"""Reads the CSV files of `results/`: a row for each setting, mean ± s.d. over its seeds.
+"""What the experiments measured, so that chapters can show it wherever they run: one CSV file for each.
 
-In a file, the columns before `seed` are the setting, those behind it were measured; the last two are hashes.
+    from pixelwise.results import results
+    results("copy_paths")                                                 # a table, mean ± s.d. over seeds
+    results("copy_paths").mean("mean_iou", data="brain", copy_paths=True)
+
+`make experiments` writes the files. In each, the columns before `seed` are the setting, those behind it were
+measured; the last two are hashes.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent / "results"
+FOLDER = Path(__file__).parent
 HASHES = ("code_hash", "data_hash")
 
 Row = dict[str, Any]
