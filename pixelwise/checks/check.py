@@ -29,6 +29,7 @@ class Task:
     bank       the misunderstandings to recognise, the most likely first
     rule       the calls it may not make
     page, section  where the book explains it
+    secret     whether messages keep what is right to themselves: where the result is all there is to find
     """
 
     problem_set: str
@@ -38,6 +39,7 @@ class Task:
     rule: Rule | None = None
     page: str = "index.html"
     section: str = ""
+    secret: bool = False
 
     def forbidden_in(self, function: Function, seen: Iterable[Observation]) -> CheckFailed | None:
         """The rule broken, if any: by the source, or by what ran."""
@@ -154,7 +156,7 @@ class Check:
             return "\n\n".join(parts)
         about = f" ({case.about})" if case.about else ""
         parts.append(f"The smallest case that shows it{about}:\n{as_code(self.task.name, case)}")
-        shown = side_by_side(found)
+        shown = f"    your result: {found.actual}" if self.task.secret else side_by_side(found)
         if shown:
             parts.append(shown)
         section = next((m.section for m in mistakes if m.section), self.task.section)
@@ -215,4 +217,4 @@ def _signature(name: str, case: Case) -> str:
         return f"{tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
 
     written = {key: short(value) for key, value in (case.arguments | case.settings).items()}
-    return f"  {'; '.join(case.shown(name, written))}" + (f"  # {case.about}" if case.about else "")
+    return f"  {Case.shown(case, name, written)[0]}" + (f"  # {case.about}" if case.about else "")
