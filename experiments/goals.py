@@ -25,7 +25,13 @@ from pixelwise.training import evaluate
 
 ALONE = False
 NAMES = ("scenes", "brain", "isbi2012", "camvid")
-SETTINGS = [{"data": data, "steps": RECIPES[data].steps} for data in NAMES]
+#: Multiples of a recipe's steps that are measured, too: what more time would bring.
+LONGER = {"scenes": (2, 4), "isbi2012": (2, 3)}
+SETTINGS = [
+    {"data": data, "steps": RECIPES[data].steps * times}
+    for data in NAMES
+    for times in (1, *LONGER.get(data, ()))
+]
 
 
 def measure(setting: dict[str, Any], seed: int) -> dict[str, float]:
