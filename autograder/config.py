@@ -28,9 +28,13 @@ def configure(c: Any, root: Path) -> None:
     c.IgnorePattern.enabled = True
     c.IgnorePattern.pattern = r"(?s).*"
 
-    # Hidden tests import `autograder` in the kernel that runs the submission.
-    paths = [str(root), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    # Students' cells run in the sandbox, graded cells here. `--SandboxedExecute.unsafe=True` does without.
+    c.Autograde.autograde_preprocessors = [
+        "autograder.execute.SandboxedExecute",
+        *(f"nbgrader.preprocessors.{name}" for name in ("IgnorePattern", "LimitOutput", "SaveAutoGrades")),
+        *(f"nbgrader.preprocessors.{name}" for name in ("AssignLatePenalties", "CheckCellMetadata")),
+    ]
+
     # nbgrader starts `alembic`, which stands beside it, also where the environment is not activated.
     os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
     # Two cores shared by several kernels are faster with one thread each; cases are small.

@@ -12,9 +12,12 @@ public case with the same mistake and shows that.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pixelwise.checks import Check, CheckFailed
+from pixelwise.checks.case import Random
+from pixelwise.checks.trained import NetworkCheck
 
 from . import oracle
 
@@ -25,8 +28,16 @@ SMALL, LARGE = 6, 6  # hidden cases of each kind
 SEARCHED = 30  # public cases to look for a mistake that a hidden case has shown
 
 
-def check(public: Check, function: Callable[..., Any]) -> None:
-    """Raise CheckFailed unless `function` gives what the solution gives on the hidden cases of `public`."""
+def check(public: Check | NetworkCheck, function: Callable[..., Any] | str) -> None:
+    """Raise CheckFailed unless `function` gives what the solution gives on the hidden cases of `public`.
+
+    For a trained network, `function` is the name of its file, and the hidden cases are images.
+    """
+    if isinstance(public, NetworkCheck):
+        seed = Random(f"{SEED}: {public.problem_set}: {public.data}").randrange(2**31)
+        if failure := replace(public, seed=seed).failure(function):
+            raise failure from None
+        return
     task = public.task
     right = oracle.function(task.problem_set, task.name)
     seed = f"{SEED}: {task.problem_set}: {task.name}: {public.title}"

