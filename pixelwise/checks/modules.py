@@ -1,0 +1,140 @@
+"""The one way into a student's module: build it, fill its weights, run it. Data goes in, data comes out.
+
+A module's layers may have any names and stand in any order. So every parameter is filled with numbers that
+depend on its shape alone: two networks with the same layers then compute the same, however they are written.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from .case import Case, Random
+
+Module = Callable[..., nn.Module]
+
+
+def numbers(*shape: int, seed: int = 0) -> Tensor:
+    """Normally distributed numbers that depend on the shape and the seed alone, float32."""
+    return _normal(tuple(shape), seed).clone()
+
+
+@torch.no_grad()
+def fill(module: nn.Module) -> nn.Module:
+    """Give every parameter and buffer of `module` numbers that depend on its shape alone, and return it.
+
+    Weights get the spread that keeps numbers at their size from layer to layer, biases half of it. An axis of
+    size 1 does not count: a 1 × 1 convolution and a matrix of the same size are filled alike.
+    """
+    for weights in module.parameters():
+        shape = _without_ones(weights.shape)
+        spread = math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.5
+        weights.copy_(spread * _normal(shape).reshape(weights.shape))
+    for buffer in module.buffers():
+        if buffer.is_floating_point():  # means and variances: no variance is negative
+            buffer.copy_(0.5 + _normal(_without_ones(buffer.shape)).abs().reshape(buffer.shape))
+    return module
+
+
+def run(cls: Module, settings: Mapping[str, Any], inputs: Mapping[str, Tensor]) -> Tensor:
+    """What `cls(**settings)`, filled and in eval mode, puts out for `inputs`.
+
+    The module is built in the dtype and on the device of the first input; on "meta" it costs nothing, however
+    large it is.
+    """
+    first = next(iter(inputs.values()))
+    module = _built(cls, settings, first.device).to(first.dtype).eval()
+    if any(is_lazy(weights) for weights in module.parameters()):
+        with torch.no_grad():
+            module(*(one.detach() for one in inputs.values()))
+    if not first.is_meta:
+        fill(module)
+    return module(*inputs.values())
+
+
+def count(cls: Module, settings: Mapping[str, Any]) -> int:
+    """The number of parameters of `cls(**settings)`."""
+    return sum(weights.numel() for weights in _built(cls, settings, torch.device("meta")).parameters())
+
+
+@dataclass(frozen=True)
+class Run(Case):
+    """A case of a module: `fill(cls(**settings))(*arguments)`. Its tensors come from `numbers`.
+
+    seed  that of the tensors
+    """
+
+    seed: int = 0
+
+    def call(self, cls: Module) -> Tensor:
+        return run(cls, self.settings, self.arguments)
+
+    def shown(self, name: str, written: dict[str, str]) -> list[str]:
+        made = [f"{key} = {self._made(value)}" for key, value in self.arguments.items()]
+        settings = ", ".join(f"{key}={written[key]}" for key in self.settings)
+        return [*made, f"fill({name}({settings}))({', '.join(self.arguments)})"]
+
+    def _made(self, tensor: Tensor) -> str:
+        sizes = ", ".join(map(str, tensor.shape))
+        if tensor.is_meta:
+            return f'torch.empty({sizes}, device="meta")'
+        seed = f", seed={self.seed}" if self.seed else ""
+        return f"numbers({sizes}{seed})" + (".double()" if tensor.dtype == torch.float64 else "")
+
+
+@dataclass(frozen=True)
+class Count(Case):
+    """A case of a module whose result is its number of parameters."""
+
+    def call(self, cls: Module) -> int:
+        return count(cls, self.settings)
+
+    def shown(self, name: str, written: dict[str, str]) -> list[str]:
+        settings = ", ".join(f"{key}={value}" for key, value in written.items())
+        return [f"sum(weights.numel() for weights in {name}({settings}).parameters())"]
+
+
+def run_case(
+    settings: Mapping[str, Any],
+    shapes: Mapping[str, tuple[int, ...]],
+    about: str = "",
+    gradients: bool = False,
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
+    rng: Random | None = None,
+) -> Run:
+    """A case of the module built with `settings` for inputs of these shapes; without `rng`, of seed 0."""
+    seed = rng.randint(1, 10**6) if rng else 0
+    inputs = {name: numbers(*shape, seed=seed).to(device, dtype) for name, shape in shapes.items()}
+    return Run(inputs, dict(settings), about, gradients, seed)
+
+
+def _built(cls: Module, settings: Mapping[str, Any], device: torch.device) -> nn.Module:
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        module = cls(**settings)
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"a torch.nn.Module is expected, not {type(module).__name__}")
+    for part in module.modules():
+        origin = type(part).__module__
+        if origin.startswith("pixelwise.") and not origin.startswith("pixelwise.checks."):
+            raise TypeError(
+                f"this network is made of {origin}.{type(part).__name__}; its parts are to be yours"
+            )
+    return module
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+@cache
+def _normal(shape: tuple[int, ...], seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(hash((seed, *shape)) % 2**32)
+    return torch.randn(shape, generator=generator)
