@@ -28,11 +28,17 @@ def configure(c: Any, root: Path) -> None:
     c.IgnorePattern.enabled = True
     c.IgnorePattern.pattern = r"(?s).*"
 
-    # Students' cells run in the sandbox, graded cells here. `--SandboxedExecute.unsafe=True` does without.
+    # The release's cells with the student's answers, whatever was done to the notebook. Students' cells run
+    # in the sandbox, graded cells here. `--SandboxedExecute.unsafe=True` does without a sandbox.
+    own = "nbgrader.preprocessors."
+    c.Autograde.sanitize_preprocessors = [
+        "autograder.intake.Repair",
+        *(own + name for name in ("ClearOutput", "OverwriteCells", "CheckCellMetadata")),
+    ]
     c.Autograde.autograde_preprocessors = [
         "autograder.execute.SandboxedExecute",
-        *(f"nbgrader.preprocessors.{name}" for name in ("IgnorePattern", "LimitOutput", "SaveAutoGrades")),
-        *(f"nbgrader.preprocessors.{name}" for name in ("AssignLatePenalties", "CheckCellMetadata")),
+        *(own + name for name in ("IgnorePattern", "LimitOutput", "SaveAutoGrades")),
+        *(own + name for name in ("AssignLatePenalties", "CheckCellMetadata")),
     ]
 
     # nbgrader starts `alembic`, which stands beside it, also where the environment is not activated.

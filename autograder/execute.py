@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
+import tarfile
+import tempfile
 import time
 from functools import cache
 from pathlib import Path
@@ -67,7 +71,10 @@ class SandboxedExecute(Execute):
         self._output_left = self.output_bytes
         self._deadline = time.monotonic() + self.submission_timeout
         self.problems.clear()
-        return super().preprocess(nb, resources, km)
+        with tempfile.TemporaryDirectory(prefix="handed-in-") as self._folder:
+            with tarfile.open(fileobj=io.BytesIO(self._files)) as tar:
+                tar.extractall(self._folder, filter="data")
+            return super().preprocess(nb, resources, km)
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, index: int) -> tuple[NotebookNode, Any]:
         if cell.cell_type != "code":
@@ -91,7 +98,8 @@ class SandboxedExecute(Execute):
             cell.outputs = [trusted.failure("This cell is none of the assignment's.")]
             return
         self._cell_deadline = time.monotonic() + self._seconds_left()
-        cell.outputs, problem = trusted.run(self._tests[identifier], self._ask, self._texts)
+        with contextlib.chdir(self._folder):  # where checks find the files that were handed in
+            cell.outputs, problem = trusted.run(self._tests[identifier], self._ask, self._texts)
         if problem:
             self.problems.append(f"{identifier}: {problem.strip().splitlines()[-1]}")
             self.log.error("The graded cell %s failed itself:\n%s", identifier, problem)

@@ -34,6 +34,7 @@ class Limits:
     memory     bytes, of all its processes together; one process may map `addresses` bytes
     processes  processes and threads
     file       bytes of one file; all files together: `files`
+    seconds    how long its kernel may live, whatever becomes of the grader that asked for it
     """
 
     memory: int = 2 << 30
@@ -41,6 +42,7 @@ class Limits:
     processes: int = 128
     file: int = 64 << 20
     files: int = 256 << 20
+    seconds: int = 900
 
 
 def leave_namespaces() -> None:

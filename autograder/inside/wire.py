@@ -1,8 +1,8 @@
 """Data as bytes: the only form in which anything crosses the wall of the sandbox.
 
-Numbers, text, lists, tuples, dictionaries, tensors, and the records of `pixelwise.checks` (`Case`,
-`Observation`, …). Never pickle: what arrives is built here from plain values, with bounded sizes, and nothing
-of it is code. The first part is JSON that describes the value; the others are the numbers of its tensors.
+Numbers, text, lists, tuples, dictionaries, tensors, and the cases and observations of `pixelwise.checks`.
+Never pickle: what arrives is built here from plain values, with bounded sizes, and nothing of it is code. The
+first part is JSON that describes the value; the others are the numbers of its tensors.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+
+from pixelwise.checks.case import Case
+from pixelwise.checks.observe import Observation
 
 MAX_BYTES = 64 << 20
 MAX_VALUES = 200_000
@@ -33,8 +36,7 @@ _LAYOUTS = {
     "sparse_coo": lambda: torch.zeros(1).to_sparse(),
     "sparse_csr": lambda: torch.zeros(1, 1).to_sparse_csr(),
 }
-# Modules whose dataclasses may cross.
-_RECORDS = re.compile(r"pixelwise\.checks\.(case|observe|modules|\w+\.observe)")
+_CHECKS = re.compile(r"pixelwise\.checks(\.\w+)+")
 
 
 class TooLarge(ValueError):
@@ -101,7 +103,7 @@ class _Writer:
             return {"tuple": [self.write(one, depth + 1) for one in value]}
         if isinstance(value, dict):
             return {"dict": [[self.write(one, depth + 1) for one in pair] for pair in value.items()]}
-        if dataclasses.is_dataclass(value) and _RECORDS.fullmatch(type(value).__module__):
+        if isinstance(value, Case | Observation):
             fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
             written = {name: self.write(one, depth + 1) for name, one in fields.items()}
             return {"record": [type(value).__module__, type(value).__name__, written]}
@@ -181,10 +183,10 @@ class _Reader:
         return numbers.view(dtype).reshape(shape)
 
     def _record(self, module: str, name: str, fields: dict[str, Any], depth: int) -> Any:
-        if not _RECORDS.fullmatch(module):
+        if not _CHECKS.fullmatch(module):
             raise Malformed("no record")
         kind = getattr(importlib.import_module(module), name)
-        if not (isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__ == module):
+        if not (isinstance(kind, type) and issubclass(kind, Case | Observation)):
             raise Malformed("no record")
         return kind(**{key: self.read(one, depth + 1) for key, one in fields.items()})
 

@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 import tarfile
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -118,10 +119,13 @@ def _guard(
             os.close(descriptor)
         ended = select.poll()
         ended.register(handle, select.POLLIN)
+        last = time.monotonic() + limits.seconds
         while not ended.poll(1000 * _GUARDED_EVERY):
-            used = _memory(kernel)
-            if used > limits.memory:
-                os.write(news, f"It used more than {limits.memory >> 20} MB of memory.".encode())
+            if _memory(kernel) > limits.memory:
+                os.write(news, f"It used more than {limits.memory >> 20} MB of memory. ".encode())
+                os.kill(kernel, signal.SIGKILL)
+            elif time.monotonic() > last:
+                os.write(news, f"It lived longer than {limits.seconds} seconds. ".encode())
                 os.kill(kernel, signal.SIGKILL)
         _, status = os.waitpid(kernel, 0)
         code = os.waitstatus_to_exitcode(status)

@@ -1,0 +1,60 @@
+"""The grader's command.
+
+python -m autograder grade ps2_transposed_convolution
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .runner import CannotGrade, Course, Result, grade
+from .sandbox import Unavailable
+
+
+def main() -> int:
+    """0: all are graded; 1: some could not be; 2: nothing was tried."""
+    parser = argparse.ArgumentParser(prog="python -m autograder", description="Grade a whole class.")
+    command = parser.add_subparsers(dest="command", required=True).add_parser(
+        "grade", help="grade what lies in submitted/ and is not graded yet"
+    )
+    command.add_argument("assignment", help="the folder's name, ps2_transposed_convolution")
+    command.add_argument("--workers", type=int, default=0, help="how many at a time (all cores)")
+    command.add_argument("--only", nargs="+", default=[], metavar="STUDENT", help="these students alone")
+    command.add_argument("--force", action="store_true", help="grade again what is graded")
+    command.add_argument("--dry-run", action="store_true", help="only say what would be graded")
+    command.add_argument("--unsafe", action="store_true", help="without a sandbox, for code that you trust")
+    given = parser.parse_args()
+    try:
+        course = Course.at(Path.cwd(), given.assignment)
+        results = grade(course, given.only, given.workers, given.force, given.dry_run, given.unsafe)
+    except (CannotGrade, Unavailable) as reason:
+        print(reason, file=sys.stderr)
+        return 2
+    print(summary(results, given.dry_run))
+    return int(any(one.failed for one in results))
+
+
+def summary(results: list[Result], dry_run: bool = False) -> str:
+    """The results as a table."""
+    if not results:
+        return "Everything that was handed in is graded. (--force grades it again.)"
+    width = max(len("student"), *(len(one.student) for one in results))
+    lines = [f"{'student':<{width}}  points"]
+    for one in results:
+        points = "not graded" if one.failed else f"{one.points:g} of {one.possible:g}"
+        remarks = ([one.failed] if one.failed else []) + one.notes
+        remarks += ["needs manual grading"] if one.needs_manual else []
+        lines.append(
+            f"{one.student:<{width}}  {'' if dry_run else points:<12}  {'; '.join(remarks)}".rstrip()
+        )
+    failed = sum(bool(one.failed) for one in results)
+    manual = sum(one.needs_manual for one in results)
+    done = "would be graded" if dry_run else "graded"
+    lines.append(f"\n{len(results) - failed} {done}, {manual} of them need manual grading; {failed} failed")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
