@@ -265,9 +265,13 @@ NETWORKS = """
 # Networks
 
 ```{code-cell} ipython3
-from pixelwise.widgets import UNetExplorer
+from pixelwise.widgets import ReceptiveField, UNetExplorer
 
 UNetExplorer(name="paper")
+```
+
+```{code-cell} ipython3
+ReceptiveField(name="sees")
 ```
 """
 
@@ -293,6 +297,18 @@ TrainingPlayback(recording.finish(), history, pictures.classes, name="playback")
 """
 
 
+#: The pages below the first one, `steppers`, whose numbers come from the worked examples.
+PAGES = {
+    "convolutions": CONVOLUTIONS,
+    "losses": LOSSES,
+    "mixed": MIXED,
+    "live": LIVE,
+    "networks": NETWORKS,
+    "pixels": PIXELS,
+    "playback": PLAYBACK,
+}
+
+
 @pytest.fixture(scope="session")
 def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[str, Any]) -> Path:
     """The pages above, built with the configuration and the extension of the real book."""
@@ -304,9 +320,8 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
     for name in ("node_modules", "pixelwise"):
         (root / name).symlink_to(ROOT / name)
     (book / "references.bib").touch()
-    pages = ("convolutions", "losses", "mixed", "live", "networks", "pixels", "playback")
-    chapters = "chapters:\n" + "".join(f"- file: {page}\n" for page in pages)
-    (book / "_toc.yml").write_text(f"format: jb-book\nroot: steppers\n{chapters}")
+    chapters = "".join(f"- file: {page}\n" for page in PAGES)
+    (book / "_toc.yml").write_text(f"format: jb-book\nroot: steppers\nchapters:\n{chapters}")
     two = worked_examples["transposed_two_input_channels"]
     wrong = copy.deepcopy(worked_examples["transposed_stride_1"]["final"])
     wrong[2][3] += 1
@@ -318,13 +333,8 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
     ]:
         steppers = steppers.replace(place, json.dumps(array))
     (book / "steppers.md").write_text(steppers, encoding="utf-8")
-    (book / "convolutions.md").write_text(HEADER + CONVOLUTIONS, encoding="utf-8")
-    (book / "losses.md").write_text(HEADER + LOSSES, encoding="utf-8")
-    (book / "mixed.md").write_text(HEADER + MIXED, encoding="utf-8")
-    (book / "live.md").write_text(HEADER + LIVE, encoding="utf-8")
-    (book / "networks.md").write_text(HEADER + NETWORKS, encoding="utf-8")
-    (book / "pixels.md").write_text(HEADER + PIXELS, encoding="utf-8")
-    (book / "playback.md").write_text(HEADER + PLAYBACK, encoding="utf-8")
+    for page, text in PAGES.items():
+        (book / f"{page}.md").write_text(HEADER + text, encoding="utf-8")
     build = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-W", "-n", "--keep-going"]
     done = subprocess.run(build, cwd=root, capture_output=True, text=True)
     if done.returncode:

@@ -1,7 +1,7 @@
 // One transposed convolution seen five ways. Every product of the operation is one term: an input cell, a kernel
 // weight and an output cell. Pointing at anything selects terms; each view lights up its part of them.
 import { formatFactor, formatNumber, shapeOf } from "./core/arrays.js";
-import { convolutionMatrix, insertZeros, transposed, turned } from "./core/equivalence.js";
+import { convolutionMatrix, insertZeros, transposed } from "./core/equivalence.js";
 import { contributionsOf, transposedCanvas, transposedSize } from "./core/transposed.js";
 import { button, choice, codeLine, colouredText, frame, h, numberTable, setAttribute, setText, setTraits, stepper, watchTraits } from "./ui.js";
 
@@ -16,31 +16,43 @@ const isLegalPadding = (s, padding) =>
   padding < Math.min(s.kH, s.kW) &&
   Math.min(transposedSize(s.height, s.kH, s.stride, padding), transposedSize(s.width, s.kW, s.stride, padding)) >= 1;
 
-/** Everything that the view shows, from the traits alone. */
-function present(get) {
-  const s = { x: get("input"), kernel: get("kernel"), stride: between(1, get("stride"), 3) };
+/** The same arguments as last time give the same result, without computing it again. */
+function remembered(compute) {
+  let last = [], result;
+  return (...given) => {
+    if (given.some((value, k) => value !== last[k])) [last, result] = [given, compute(...given)];
+    return result;
+  };
+}
+
+/** What the numbers and settings decide and steps leave alone. */
+const operation = remembered((x, kernel, askedStride, askedPadding) => {
+  const s = { x, kernel, stride: between(1, askedStride, 3) };
   [s.height, s.width] = shapeOf(s.x);
   [s.kH, s.kW] = shapeOf(s.kernel);
-  s.padding = isLegalPadding(s, get("padding")) ? get("padding") : 0;
+  s.padding = isLegalPadding(s, askedPadding) ? askedPadding : 0;
   s.canvas = transposedCanvas([s.x], [[s.kernel]], { stride: s.stride })[0];
   [s.canvasRows, s.canvasColumns] = shapeOf(s.canvas);
   [s.rows, s.columns] = [s.canvasRows - 2 * s.padding, s.canvasColumns - 2 * s.padding];
   s.isCropped = (row, column) =>
     row < s.padding || column < s.padding || row >= s.canvasRows - s.padding || column >= s.canvasColumns - s.padding;
   s.inserted = insertZeros(s.x, [s.kH, s.kW], s.stride, s.padding);
-  s.turned = turned(s.kernel);
   s.matrix = transposed(convolutionMatrix([s.height, s.width], [s.rows, s.columns], [s.kH, s.kW], s.stride, s.padding));
   s.terms = s.x.flatMap((row, i) => row.flatMap((_, j) => contributionsOf([s.x], [[s.kernel]], i, j, s.stride)));
 
   // Where things stand in the other views.
   s.outputAt = (index) => [Math.floor(index / s.columns) + s.padding, (index % s.columns) + s.padding];
   s.inputAt = (index) => [Math.floor(index / s.width), index % s.width];
-  s.insertedAt = (i, j) => [s.kH - 1 - s.padding + i * s.stride, s.kW - 1 - s.padding + j * s.stride];
   s.inputInserted = (row, column) => {
     const [i, j] = [(row - s.kH + 1 + s.padding) / s.stride, (column - s.kW + 1 + s.padding) / s.stride];
     return Number.isInteger(i) && Number.isInteger(j) && s.x[i]?.[j] !== undefined ? [i, j] : null;
   };
+  return s;
+});
 
+/** Everything that the view shows, from the traits alone. */
+function present(get) {
+  const s = { ...operation(get("input"), get("kernel"), get("stride"), get("padding")) };
   s.steps = s.rows * s.columns - 1;
   s.step = between(0, get("step"), s.steps);
   const legal = ([kind, a, b] = []) => {
@@ -161,7 +173,7 @@ const weightClass = (u, v) => `pw-weight pw-weight-row-${u} pw-weight-column-${v
 /** Mᵀ with x above and y at its right. Draws again only when a size or number changes. */
 function matrixPicture({ onPoint, onPick }) {
   const picture = h("div", { class: "pw-matrix", role: "application", tabindex: 0, "aria-roledescription": "matrix" });
-  let shownKey = null;
+  let drawnFor = null;
   let geometry = null;
   let entries = [];
   let bands = {};
@@ -246,9 +258,8 @@ function matrixPicture({ onPoint, onPick }) {
   return {
     element: picture,
     update(s) {
-      const key = JSON.stringify([s.x, s.kernel, s.stride, s.padding]);
-      if (key !== shownKey) draw(s);
-      shownKey = key;
+      if (s.matrix !== drawnFor) draw(s);
+      drawnFor = s.matrix;
       const { cellWidth, cellHeight, header } = geometry;
       const row = s.output && !s.isCropped(...s.output) ? (s.output[0] - s.padding) * s.columns + s.output[1] - s.padding : null;
       const column = s.source ? s.source[0] * s.width + s.source[1] : null;
