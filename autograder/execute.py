@@ -59,6 +59,8 @@ class SandboxedExecute(Execute):
         settings["kernel_manager_class"] = SubmissionKernelManager
         super().__init__(*arguments, **settings)
         self.shutdown_kernel = "immediate"
+        said = f"The cell ran longer than {self.timeout} seconds and was stopped."
+        self.error_on_timeout = {"ename": "CellTimeoutError", "evalue": said, "traceback": [said]}
         self.timeout_func = lambda cell: self._seconds_left()
         self.problems: list[str] = []
 
@@ -105,11 +107,14 @@ class SandboxedExecute(Execute):
             self.log.error("The graded cell %s failed itself:\n%s", identifier, problem)
 
     def _run_students_cell(self, cell: NotebookNode, resources: Any, index: int) -> None:
+        self._timed_out = False
         try:
             super().preprocess_cell(cell, resources, index)
         except DeadKernelError:
             self._end("")
         except CellTimeoutError:
+            if not self._timed_out:  # it ran, and so much was shown that its end was lost
+                return
             self._end(f"A cell ran longer than {self.timeout} seconds and could not be interrupted.")
         if self._ended:
             cell.outputs.append(trusted.failure(f"The notebook ended in this cell. {self._ended}"))
@@ -177,6 +182,10 @@ class SandboxedExecute(Execute):
         while await poll() is None:
             await asyncio.sleep(0.05)
         self.task_poll_for_reply.cancel()
+
+    async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> Any:
+        self._timed_out = True
+        return await super()._async_handle_timeout(timeout, cell)
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
         """As nbclient's, until the submission's bytes of output are spent."""

@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -29,6 +30,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
+from sqlalchemy.exc import SAWarning
 from tqdm import tqdm
 from traitlets.config import Config
 
@@ -268,10 +270,14 @@ class _Writer:
         self.course = course
         self.work = course.stage / "work"
         config = copy.deepcopy(course.config)
-        _, *others = course.config.Autograde.autograde_preprocessors
-        config.Autograde.autograde_preprocessors = [Executed, *others]
+        # The notebook is repaired already, and its metadata are the release's.
+        needless = ("SandboxedExecute", "Repair", "ClearOutput", "CheckCellMetadata")
+        for steps in (config.Autograde.sanitize_preprocessors, config.Autograde.autograde_preprocessors):
+            steps[:] = [step for step in steps if not step.endswith(needless)]
+        config.Autograde.autograde_preprocessors.insert(0, Executed)
         config.CourseDirectory.submitted_directory = f"{_STAGE}/work/submitted"
         config.CourseDirectory.autograded_directory = f"{_STAGE}/work/autograded"
+        warnings.simplefilter("ignore", SAWarning)  # nbgrader's queries, old and harmless
         self.api = NbGraderAPI(config=config)
         self.api.log.setLevel(logging.ERROR)
         self.staged = Course(config, course.assignment)

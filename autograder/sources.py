@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -38,6 +39,7 @@ def defined_names(cell: str) -> set[str]:
     return {statement.name for statement in _statements(cell) if isinstance(statement, kinds)}
 
 
+@lru_cache(maxsize=1000)
 def _statements(cell: str) -> list[ast.stmt]:
     try:
         with warnings.catch_warnings():
