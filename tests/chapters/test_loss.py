@@ -321,7 +321,7 @@ def statements() -> list[str]:
     holds("inside a cell $d_1 = 0$, and near")
     weights, gaps = border_weight_map(numbered).double(), closed != truth
     assert weights.min() >= 1 and round(weights.max().item()) == 10
-    holds("Equation 2 on cells drawn by a program, no microscope involved; w₀ = @, σ = @.", *defaults[:2])
+    holds("Equation 2 on drawn cells, w₀ = @, σ = @: the narrower", *defaults[:2])
     holds("Three pictures. Five white cells on black")
     wrong, correct = math.log1p(math.exp(4)), math.log1p(math.exp(-4))
     costs = torch.where(gaps, wrong, correct)
