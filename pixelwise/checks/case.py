@@ -58,6 +58,11 @@ class Case:
             settings={name: own(value) for name, value in self.settings.items()},
         )
 
+    @property
+    def made(self) -> dict[str, str]:
+        """How to write those tensors that have a shorter form than all their numbers."""
+        return {}
+
     def call(self, function: Any) -> Any:
         return function(*self.arguments.values(), **self.settings)
 

@@ -15,10 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torch.overrides import TorchFunctionMode
 
 from .case import Case, Random
 
 Module = Callable[..., nn.Module]
+_Pairs = tuple[tuple[str, Any], ...]
+_Kind = tuple[torch.dtype, str]
 
 
 def numbers(*shape: int, seed: int = 0) -> Tensor:
@@ -64,6 +67,24 @@ def count(cls: Module, settings: Mapping[str, Any]) -> int:
     return sum(weights.numel() for weights in _built(cls, settings, torch.device("meta")).parameters())
 
 
+class Reference:
+    """What builds a module of the course's own: hashable, and the same for everybody.
+
+    The checks hold one student's results against dozens of references. They are computed once.
+    """
+
+
+@cache
+def _of_reference(cls: Module, settings: _Pairs, shapes: _Pairs, seed: int, kind: _Kind) -> Tensor | None:
+    """The output of a reference, or None where the module or its pass is impossible."""
+    dtype, device = kind
+    inputs = {name: numbers(*shape, seed=seed).to(device, dtype) for name, shape in shapes}
+    try:
+        return run(cls, dict(settings), inputs)
+    except Exception:
+        return None
+
+
 @dataclass(frozen=True)
 class Run(Case):
     """A case of a module: `fill(cls(**settings))(*arguments)`. Its tensors come from `numbers`.
@@ -73,13 +94,27 @@ class Run(Case):
 
     seed: int = 0
 
-    def call(self, cls: Module) -> Tensor:
-        return run(cls, self.settings, self.arguments)
+    def call(self, cls: Module) -> Tensor | None:
+        if not isinstance(cls, Reference) or torch.is_grad_enabled():
+            return run(cls, self.settings, self.arguments)
+        shapes = tuple((name, tuple(one.shape)) for name, one in self.arguments.items())
+        first = next(iter(self.arguments.values()))
+        settings = tuple(self.settings.items())
+        return _of_reference(cls, settings, shapes, self.seed, (first.dtype, str(first.device)))
+
+    @property
+    def made(self) -> dict[str, str]:
+        return {key: self._made(value) for key, value in self.arguments.items()}
 
     def shown(self, name: str, written: dict[str, str]) -> list[str]:
-        made = [f"{key} = {self._made(value)}" for key, value in self.arguments.items()]
         settings = ", ".join(f"{key}={written[key]}" for key in self.settings)
-        return [*made, f"fill({name}({settings}))({', '.join(self.arguments)})"]
+        net = f"{name}({settings})"
+        first = next(iter(self.arguments.values()))
+        if first.is_meta:
+            net = f'{net}.to("meta")'
+        else:
+            net = f"fill({net}.double())" if first.dtype == torch.float64 else f"fill({net})"
+        return [f"{net}({', '.join(written[key] for key in self.arguments)})"]
 
     def _made(self, tensor: Tensor) -> str:
         sizes = ", ".join(map(str, tensor.shape))
@@ -117,7 +152,7 @@ def run_case(
 
 
 def _built(cls: Module, settings: Mapping[str, Any], device: torch.device) -> nn.Module:
-    with torch.random.fork_rng(devices=[]), torch.device(device):
+    with torch.random.fork_rng(devices=[]), torch.device(device), _Uninitialised():
         module = cls(**settings)
     if not isinstance(module, nn.Module):
         raise TypeError(f"a torch.nn.Module is expected, not {type(module).__name__}")
@@ -128,6 +163,15 @@ def _built(cls: Module, settings: Mapping[str, Any], device: torch.device) -> nn
                 f"this network is made of {origin}.{type(part).__name__}; its parts are to be yours"
             )
     return module
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Leaves out what `torch.nn.init` does when layers are made: they are filled anyway."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__module__", "") == "torch.nn.init":
+            return (kwargs or {}).get("tensor", args[0] if args else None)
+        return function(*args, **(kwargs or {}))
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

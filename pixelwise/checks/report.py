@@ -53,7 +53,8 @@ def as_code(name: str, case: Case) -> str:
     """The case as code to paste into a cell; tensors that are too large as their shape."""
     lines: list[str] = []
     both = case.arguments | case.settings
-    written = {key: _argument(key, value, lines) for key, value in both.items()}
+    lines += [f"{key} = {code}" for key, code in case.made.items()]
+    written = {key: key if key in case.made else _argument(key, both[key], lines) for key in both}
     return textwrap.indent("\n".join([*lines, *case.shown(name, written)]), "    ")
 
 

@@ -249,6 +249,7 @@ unet_padded = Check(
     [
         network(1, 2, 2, 1, (2, 4), 1, about="depth 1"),
         network(1, 2, 2, 2, (8, 12), 1, about="depth 2"),
+        network(1, 2, 2, 1, (20, 24), 1, about="so large that a valid network would take it"),
     ],
     partial(random_network, depths=(1, 2, 3), padding=1),
     count=5,

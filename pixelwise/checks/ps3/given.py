@@ -86,5 +86,5 @@ class Reading:
 
 
 def mended(design: Design, in_channels: int, copied_channels: int, out_channels: int) -> Up:
-    """The block that is to be mended: a level of the expanding path whose copies have a width of their own."""
+    """The block that is to be mended: a level of the expanding path with copies of any width."""
     return Up(design, in_channels, out_channels, 1, copied_channels)

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..modules import Reference
+
 
 @dataclass(frozen=True)
 class Design:
@@ -58,7 +60,7 @@ class Design:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Reference):
     """Builds a module from a design: `plan(**settings)`, as a class would."""
 
     build: Callable[..., nn.Module]
@@ -82,7 +84,12 @@ def double_conv(design: Design, in_channels: int, out_channels: int, padding: in
         layers.append(nn.Conv2d(channels, wanted, design.kernel, padding=padding, bias=design.bias))
         layers += [nn.BatchNorm2d(wanted)] * design.norm + [nn.ReLU()] * relu
         channels = wanted
-    return nn.Sequential(*layers)
+    return nn.Sequential(*layers, *[_Swap()] * (design.out == "swapped"))
+
+
+class _Swap(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mT
 
 
 class Up(nn.Module):
@@ -97,7 +104,7 @@ class Up(nn.Module):
         copied_channels: int | None = None,
     ):
         super().__init__()
-        self.design = design
+        self.design, inner = design, replace(design, out="as it is")
         bias = design.bias
         if design.up == "transposed":
             self.up: nn.Module = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2, bias=bias)
@@ -109,7 +116,7 @@ class Up(nn.Module):
             )
         copied = out_channels if copied_channels is None else copied_channels
         joined = out_channels + (copied if "copied" in design.join else 0)
-        self.pair = double_conv(design, joined, out_channels, padding)
+        self.pair = double_conv(inner, joined, out_channels, padding)
 
     def forward(self, x: Tensor, copied: Tensor) -> Tensor:
         design, x = self.design, self.up(x)
