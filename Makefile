@@ -72,10 +72,17 @@ outputs: setup ## record the text outputs that the notebooks are tested against
 experiments: setup ## measure what is missing in pixelwise/results (PIXELWISE_DATA: the folder with isbi2012/ and camvid/)
 	$(BIN)/python -m experiments
 
-bench: book chromium ## measure pages, widgets and operators
+# Networks of others to be measured beside, kept out of .venv.
+benchmarks/peers/.installed: benchmarks/requirements.txt | .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target benchmarks/peers -r $<
+	@touch $@
+
+bench: book chromium benchmarks/peers/.installed ## measure pages, widgets, operators, networks (an hour; PIXELWISE_DATA as above)
 	cd benchmarks && npm ci --no-audit --no-fund --loglevel=error
 	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.live_unet
 	$(BIN)/python -m benchmarks.operators
+	$(BIN)/python -m benchmarks.peers
 
 lint: setup ## ruff and codespell
 	$(BIN)/ruff check
@@ -95,4 +102,4 @@ clean: ## remove what was built
 	rm -rf _build _build.log
 
 distclean: clean ## remove what was installed, too
-	rm -rf .venv node_modules benchmarks/node_modules
+	rm -rf .venv node_modules benchmarks/node_modules benchmarks/peers
