@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
+import dis
+import types
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from IPython.core.inputtransformer2 import TransformerManager
 
 
 def definition(cells: Iterable[str], name: str) -> str:
-    """The imports of the cells, and the statements that define `name` and the names which that uses.
+    """The imports of the cells, and the definitions of `name` and of the functions and other names it uses.
 
-    Of several definitions of a name, the last one counts, as it does when the cells run. Cells that are no
-    Python are passed over.
+    Of several definitions of a name, the last one counts, as it does when the cells run. A variable counts
+    where it is another name for something ("conv = F.conv2d"). Cells that are no Python are passed over.
     """
     imports: list[ast.stmt] = []
     defined: dict[str, ast.stmt] = {}
@@ -29,7 +31,7 @@ def definition(cells: Iterable[str], name: str) -> str:
         statement = defined.pop(todo.pop(), None)
         if statement is not None and statement not in wanted:
             wanted.append(statement)
-            todo += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+            todo += _globals(compile(ast.Module([statement], []), "", "exec"))
     return "\n".join(ast.unparse(statement) for statement in [*imports, *wanted])
 
 
@@ -52,5 +54,16 @@ def _statements(cell: str) -> list[ast.stmt]:
 def _defines(statement: ast.stmt) -> set[str]:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {statement.name}
-    stored = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
-    return {node.id for node in stored if isinstance(node.ctx, ast.Store)}
+    if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Name | ast.Attribute):
+        return {target.id for target in statement.targets if isinstance(target, ast.Name)}
+    return set()
+
+
+def _globals(code: types.CodeType) -> Iterator[str]:
+    """The global names that the code, or a function within it, reads."""
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield step.argval
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _globals(constant)

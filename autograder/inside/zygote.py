@@ -121,17 +121,18 @@ def _guard(
         ended = select.poll()
         ended.register(handle, select.POLLIN)
         last = time.monotonic() + limits.seconds
-        while not ended.poll(1000 * _GUARDED_EVERY):
+        last, reason = time.monotonic() + limits.seconds, ""
+        while not reason and not ended.poll(1000 * _GUARDED_EVERY):
             if _memory(kernel) > limits.memory:
-                os.write(news, f"It used more than {limits.memory >> 20} MB of memory. ".encode())
-                os.kill(kernel, signal.SIGKILL)
+                reason = f"It used more than {limits.memory >> 20} MB of memory."
             elif time.monotonic() > last:
-                os.write(news, f"It lived longer than {limits.seconds} seconds. ".encode())
-                os.kill(kernel, signal.SIGKILL)
+                reason = f"It lived longer than {limits.seconds} seconds."
+        if reason:
+            os.kill(kernel, signal.SIGKILL)
         _, status = os.waitpid(kernel, 0)
         code = os.waitstatus_to_exitcode(status)
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        os.write(news, f"Its process ended ({how}).".encode())
+        os.write(news, (reason or f"Its process ended ({how}).").encode())
     except BaseException:
         os.write(news, traceback.format_exc().encode()[-3000:])
         channel.send(b"failed")
