@@ -102,7 +102,7 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     area = (target == COW).sum()
     holds("The box holds @ · @ = @ pixels and only @ of them are cow", *box, box[0] * box[1], area)
     assert 0.45 < area / (box[0] * box[1]) < 0.55  # "wrong at every second pixel"
-    holds("It is asked for @ classes", target.size)
+    holds("It is asked @ times for a class", target.size)
 
     # tensors
     holds("## Three tensors")
@@ -141,7 +141,7 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     assert (by_colour == targets).mean() < accuracy
     share = round(100 * (targets == COW).mean())
     holds("Cows cover @ % of these pictures, and to ignore them altogether costs @ %.", share, share)
-    holds("Who never finds one is right at @ % of the pixels.", f"{100 * (1 - 1 / 1000):.1f}")
+    holds("Whoever never finds one is right at @ % of the pixels.", f"{100 * (1 - 1 / 1000):.1f}")
 
     # IoU
     truth, guess = (CHAPTER.run.names[name].numpy() for name in ("truth", "guess"))
@@ -154,7 +154,7 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     holds("Prediction: ones in columns 1 to 3 of the same rows.")
     assert ((truth + guess) == 2).sum() == 4 and ((truth + guess) == 1).sum() == 4
     holds("Both added: four cells hold a 2, four a 1. ")
-    holds("1 is cow; in the sum, 2 is cow in both.")
+    holds("1 is cow. In the sum, count the 2s, and")
     holds("Four cells are cow in both: the *intersection*. Eight are cow in at least one")
     holds("\\frac{@}{@} = @.$$", both, either, both / either)
     right = (truth == guess).sum()
@@ -164,7 +164,8 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     holds("and not the six cells of the true cow? Because then a prediction of nothing but cow would get 6/6")
     missed, false = (truth & ~guess & 1).sum(), (guess & ~truth & 1).sum()
     holds("\\frac{@}{@ + @ + @}.$$", both, both, missed, false)
-    holds("It is 1 only for identical regions, and 0 if they do not touch.")
+    holds("Elsewhere these three are called true positives")
+    holds("The IoU is 1 only for identical regions, and 0 if they do not touch.")
     holds("The @ and the @ on the diagonal are right.", (truth | guess == 0).sum(), both)
     holds("Row 1 holds the cow: @ pixels of it were missed.", missed)
     holds("Column 1 holds what was called cow: @ falsely.", false)
@@ -182,15 +183,14 @@ def statements(meadows, by_colour, blocky) -> list[str]:
 
     # the boundary
     holds("for each block of 8 × 8 pixels it knows")
-    holds("It is as fine as scores can be after three poolings, as chapter 2 shows.")
-    assert 2**3 == 8
+    holds("Chapter 2 meets networks that end in such a map.")
     assert 0.87 < (blocky == targets).mean() < 0.9
     holds(
         "Nearly nine of ten pixels are right, and the sky has an IoU of @.", float(iou(blocky, targets, SKY))
     )
     holds("the class map in blocks of 8 by 8 pixels")
     holds("the trees are three bricks")
-    holds("What blocks of 8 × 8 leave of a perfect class map.")
+    holds("What blocks of 8 × 8 leave of a perfect class map:")
     holds("which share lies within 1 pixel of the true one (*precision*)")
     holds("which share lies within 1 pixel of the predicted one (*recall*)")
     holds("The *boundary F1* is 2 · precision · recall / (precision + recall)")
@@ -278,6 +278,16 @@ def test_noise_makes_brightness_a_bad_sign_of_tissue():
     text = next(text for text in CHAPTER.run.printed if text.startswith("as averaged"))
     clean, noisy = (float(value) for value in re.findall(r"\d\.\d\d", text))
     assert clean > 0.85 and noisy < 0.6
+
+
+def test_on_the_brighter_half_of_the_slice_more_grey_is_called_white():
+    names = CHAPTER.run.names
+    scan, tissue = names["scan"][0], names["tissue"]
+    called_white = names["scan_scores"].argmax(0) == 3
+    upper, lower = slice(0, 80), slice(80, 160)
+    assert scan[upper][tissue[upper] == 3].mean() > scan[lower][tissue[lower] == 3].mean() + 0.03
+    shares = [called_white[half][tissue[half] == 2].float().mean() for half in (upper, lower)]
+    assert shares[0] > 2 * shares[1]
 
 
 def test_the_network_beats_colour_and_errs_at_outlines(meadows, by_colour):
