@@ -251,7 +251,10 @@ def statements(example, worked_examples) -> list[str]:
         for j in range(4):
             known = {0: blocks[0, 0], 1: blocks[0, 1], -1: blocks[1, 0]}.get(j - i, torch.zeros(4, 4))
             assert torch.equal(blocks[i, j], known)
-    holds("M for the lecture's kernel on @ × @ pictures with padding 1.", n, n)
+    holds("M for the lecture's kernel on @ × @ pictures with padding 1, zeros", n, n)
+    relu = torch.nn.functional.relu(torch.tensor([-2.0, 0, 3]))
+    assert relu.tolist() == [max(0, y) for y in (-2, 0, 3)]
+    holds("the *ReLU*: $\\max(0, y)$ for each number")
     holds("It holds the whole kernel: @ and @, then @ and @, then @ and @, each pair", *M[5][M[5] != 0])
     assert M[5].reshape(4, 4)[:3, :3].equal(w)
     inner = M[5].reshape(4, 4), M[6].reshape(4, 4)
