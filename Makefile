@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test test-quick gpu-test experiments exercises answers outputs bench lint format lock setup node chromium clean distclean
+.PHONY: help book test test-quick hostile gpu-test experiments exercises answers outputs bench lint format lock setup node chromium clean distclean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 BIN := .venv/bin
@@ -56,6 +56,9 @@ test: book chromium lint ## everything that CI checks
 
 test-quick: setup ## the tests that need neither a browser nor nbgrader
 	$(BIN)/python -m pytest tests --ignore tests/browser --ignore tests/notebooks --ignore tests/site -m 'not slow'
+
+hostile: setup ## all hostile submissions, those that need minutes or gigabytes too
+	PIXELWISE_HOSTILE=all $(BIN)/python -m pytest tests/hostile
 
 gpu-test: setup ## the tests of networks, losses and training on CUDA
 	$(BIN)/python -m pytest tests/segmentation -m gpu
