@@ -109,10 +109,12 @@ def statements(ceilings) -> list[str]:
     x = torch.zeros(1, 1, 512, 512)
     assert F.conv2d(x, torch.zeros(1, 1, 3, 3), padding=1).shape == x.shape
     holds("An image of 512 × 512 pixels goes in, scores for 512 × 512 pixels have to come out.")
-    holds("each with a 3 × 3 kernel, padded so that 512 × 512 stays 512 × 512.")
+    holds("each output is a weighted sum of the 3 × 3 inputs around it")
+    holds("(Chapter 3 does it with numbers.)")
     one = field(plain(3))
-    holds("Each output of the first convolution has seen @ × @ pixels. Each output of the second", one, one)
+    holds("each output of the first convolution has seen @ × @ pixels. Each output of the second", one, one)
     holds("has seen 3 × 3 outputs of the first. Below, a scene of 64 × 64,")
+    holds("the costs in the lower table are for 512 × 512.")
     target = load("scenes", split="val", n=64)[21][1]
     rows, columns = (target == COW).nonzero().T
     cow = (int(rows.max() - rows.min()) + 1, int(columns.max() - columns.min()) + 1)
@@ -121,12 +123,12 @@ def statements(ceilings) -> list[str]:
     assert {b - a for a, b in pairwise(rings)} == {2} and rings[0] == 2 * 1 + 1
     holds("Each convolution adds a ring of one pixel, so that $L$ of them see $(2L + 1) \\times (2L + 1)$.")
     needed = (cow[1] - 1) // 2
-    holds("For @ columns that are @ layers, and the widget stops at @.", cow[1], needed, MOST_LAYERS)
+    holds("For @ columns that takes @ layers, and the widget stops at @.", cow[1], needed, MOST_LAYERS)
     assert field(plain(*[3] * needed)) == cow[1]
 
     # context
     holds("## Full resolution and its two problems")
-    holds("Chapter 1 ended with a cow")
+    holds("In chapter 1 the white pixels of the cow")
     holds("If an output sees 3 × 3 pixels, all white")
     holds("We train three networks on the same meadows, reduced to 32 × 32 so that it takes seconds.")
     sides = [
@@ -161,7 +163,8 @@ def statements(ceilings) -> list[str]:
     holds("here $512 \\cdot 512 \\cdot 64$ numbers of 4 bytes, @ MiB a layer and image.", mebibytes)
     holds("these are the 3 channels of the image and the 16 channels of each of the 4 layers.")
     holds("twice the side takes four times the memory. Does it take four times the time?")
-    holds("On a processor the ratio lies around 4, sometimes above")
+    holds("Seldom exactly 4. Numbers also")
+    holds("can take less than 4.")
 
     # down
     holds("puts one number in place of each block of 2 × 2.")
@@ -170,7 +173,8 @@ def statements(ceilings) -> list[str]:
     moved = F.max_pool2d(x.roll(1, 1)[None, None], 2)[0, 0]
     assert moved[0].tolist() == [1, 2] and x.roll(1, 1)[0, 2] == 2
     holds("Think of the @ in row 0.", pooled[0, 0])
-    holds("The 2 of row 0 stood in column @ and now stands in column @, in the next block.", 1, 2)
+    assert x[3, 2] == 2 == x.roll(1, 1)[3, 3] and pooled[1, 1] == moved[1, 1] == 2
+    holds("The 2 of row 0 has left its block and moves a whole cell; the 2 of row 3 has stayed in its block")
     holds("reaches from its first cell to its last, $k - 1$ jumps further than a single cell")
     stacks = {
         (3, 3, "pool", 3, 3, "pool", 3, 3): [3, 5, 6, 10, 14, 16, 24, 32],
@@ -212,6 +216,7 @@ def statements(ceilings) -> list[str]:
     )
     bars = len(CHAPTER.run.names["sizes"])
     assert bars == 19 and len({side for _, side in CHAPTER.run.names["sizes"]}) == 4
+    holds("through a waist of @, to the scores", 512 // 2**3)
     holds("become lower in three steps to an eighth of the height, and grow in three steps")
     assert 512 // 2**3 == min(side for _, side in CHAPTER.run.names["sizes"]) == 512 // 8
     words = CHAPTER.run.names["HOURGLASS"].split()
@@ -227,7 +232,7 @@ def statements(ceilings) -> list[str]:
 
     # summary and questions
     holds("A stack of $L$ convolutions of 3 × 3 sees $2L + 1$ pixels.")
-    holds("twice the side costs four times as much, in time and in memory")
+    holds("twice the side costs four times as many, and four times the memory")
     holds("- $r \\leftarrow r + (k - 1)\\,j$ and")
     assert field(plain(*[3] * 8)) == field(plain(*[5] * 4)) == 17
     holds("a network of 8 convolutions of 3 × 3 see, and what do 4 of 5 × 5 see? Compare the weights for 64")
