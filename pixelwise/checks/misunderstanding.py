@@ -92,13 +92,16 @@ def explain(
     wrong, fine = _evidence(observed)
     if not wrong:
         return None
-    bank = [one for one in bank if _has_effect(one.mistaken(right), wrong)]
-    for mistakes in _singles_then_pairs(bank):
-        case = _explained(_together(mistakes, right), wrong, fine, _alike)
-        if case is not None and len(mistakes) > 1:
-            case = _showing_each(mistakes, right, wrong)
+    for mistake in bank:
+        case = _explained(mistake.mistaken(right), wrong, fine, _alike)
         if case is not None:
-            return Explanation(mistakes, case)
+            return Explanation((mistake,), case)
+    bank = [one for one in bank if _has_effect(one.mistaken(right), wrong)]
+    for mistakes in _pairs(bank):
+        if _explained(_together(mistakes, right), wrong, fine, _alike) is not None:
+            case = _showing_each(mistakes, right, wrong)
+            if case is not None:
+                return Explanation(mistakes, case)
     wrong_in_size = [one for one in wrong if not _same_size(one[1], one[2])]
     for mistake in bank:
         case = _explained(mistake.mistaken(right), wrong_in_size, fine, _same_size)
@@ -113,9 +116,8 @@ def _together(mistakes: Sequence[Misunderstanding], right: Operator) -> Operator
     return right
 
 
-def _singles_then_pairs(bank: Sequence[Misunderstanding]) -> Iterator[tuple[Misunderstanding, ...]]:
-    """One mistake, then two: the second is made in terms of the first."""
-    yield from ((one,) for one in bank)
+def _pairs(bank: Sequence[Misunderstanding]) -> Iterator[tuple[Misunderstanding, ...]]:
+    """Two mistakes: the second is made in terms of the first."""
     cheap = [one for one in bank if not one.costly]
     yield from itertools.permutations(cheap, 2)
     yield from itertools.product((one for one in bank if one.costly), cheap)

@@ -395,7 +395,7 @@ def statements() -> list[str]:
     holds("$d_1 = d_2 = 1$, so $1 + 10\\, e^{-4/50} = @$.", in_gap(1))
     holds("learns the frequency of its class, and these add up to 1.")
     holds("with 20 classes, @ of 20 terms of each pixel.", 20 - 1)
-    holds("Problem set 4 is about this chapter")
+    holds("In problem set 4 you write")
     holds("and three losses with a bug in each")
     holds("have the weight map in section 3, *Training*.")
     holds("by $(1 - p)^\\gamma$")

@@ -21,7 +21,7 @@ ALL = [
     for answer in importlib.import_module(f".answers.{name}", __package__).ANSWERS
 ]
 #: Tasks whose bank of wrong answers has to be large; the others need six.
-CENTRAL = {"conv2d": 12, "conv_transpose2d": 12}
+CENTRAL = {"conv2d": 12, "conv_transpose2d": 12, "UNet": 12, "pixelwise_cross_entropy": 12}
 
 pytestmark = pytest.mark.slow
 
@@ -89,3 +89,41 @@ def test_a_mistake_costs_the_points_that_depend_on_it(results):
     }.items():
         lost = {cell for cell, points in results["conv2d", name].points.items() if not points}
         assert lost == {f"conv2d-{part}" for part in costs | {"together"}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "costs"),
+    [
+        ("entropy_mean", {"sum"}),
+        ("entropy_per_image", {"sum"}),
+        ("log_of_softmax", {"stable", "learns"}),
+        ("a_number_cut_off", {"learns"}),
+        ("rounded_to_float32", {"learns"}),
+    ],
+)
+def test_a_mistake_in_the_loss_costs_the_points_that_depend_on_it(answer, costs, results):
+    """Whoever divides loses the sum and keeps the logarithm; whoever overflows keeps the sum."""
+    points = results["pixelwise_cross_entropy", answer].points
+    assert {cell.rpartition("-")[2] for cell, had in points.items() if not had} == costs
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "costs"),
+    [
+        ("train_step", "never_zeroed", {"again"}),
+        ("train_step", "void_is_class_0", {"void"}),
+        ("train_step", "returns_the_graph", {"loss"}),
+        ("train_step", "any_mode", {"mode"}),
+        ("train_step", "on_the_cpu", {"device"}),
+        ("evaluate", "mean_of_batches", {"batches"}),
+        ("evaluate", "void_in_the_union", {"void"}),
+        ("evaluate", "nowhere_is_0", {"absent"}),
+        ("evaluate", "no_eval", {"mode"}),
+        ("evaluate", "with_gradients", {"mode"}),
+        ("evaluate", "stays_in_eval", {"leaves"}),
+        ("ablation", "seeded_once", {"seeds"}),
+    ],
+)
+def test_a_mistake_in_training_costs_the_points_that_depend_on_it(task, answer, costs, results):
+    points = results[task, answer].points
+    assert {cell.rpartition("-")[2] for cell, had in points.items() if not had} == costs

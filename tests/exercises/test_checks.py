@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pixelwise.checks import Check, CheckFailed, attempt, fits, ps1, ps2, race
+from pixelwise.checks import Check, CheckFailed, attempt, fits, ps1, ps2, ps3, ps4, ps5, race
 from pixelwise.checks.case import Case
 from pixelwise.checks.compare import difference
 from pixelwise.checks.misunderstanding import explain
@@ -21,7 +21,10 @@ from pixelwise.checks.report import as_code
 from .answers.ps2 import crop, full, input_positions, overwrites, two_others
 
 CHECKS = {
-    name: value for module in (ps1, ps2) for name, value in vars(module).items() if isinstance(value, Check)
+    name: value
+    for module in (ps1, ps2, ps3, ps4, ps5)
+    for name, value in vars(module).items()
+    if isinstance(value, Check)
 }
 FULL = {name: check for name, check in CHECKS.items() if check.task.name == "conv_transpose2d"}
 CONVOLUTION = {name: check for name, check in CHECKS.items() if check.task.name == "conv2d"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -15,6 +16,9 @@ from pixelwise.checks.compare import difference
 from pixelwise.checks.observe import observe
 from pixelwise.checks.ps1 import cases as convolution
 from pixelwise.checks.ps2 import cases as transposed
+from pixelwise.checks.ps3 import cases as network
+from pixelwise.checks.ps4 import cases as loss
+from pixelwise.checks.ps5 import cases as training
 from pixelwise.checks.report import as_code
 
 from .answers import ps1 as answers_1
@@ -53,6 +57,12 @@ def either(rng: Random) -> bool:
     return rng.random() < 0.5
 
 
+def lost(rng: Random, draw=loss.random_call, **settings):
+    """A random case of a loss, of any kind."""
+    kinds = {name: either(rng) for name in ("images", "extreme", "precise")}
+    return draw(rng, either(rng), gradients=True, **kinds, **settings)
+
+
 DRAWS = {
     "ps1": {
         "output_size": lambda rng: convolution.random_size(rng, either(rng), stride=either(rng)),
@@ -85,6 +95,44 @@ DRAWS = {
         "bilinear_kernel": lambda rng: (transposed.random_even if either(rng) else transposed.random_odd)(
             rng, either(rng)
         ),
+    },
+    "ps3": {
+        "DoubleConv": lambda rng: network.random_pair(rng, either(rng), padded=either(rng)),
+        "center_crop": lambda rng: network.random_crop(rng, either(rng), square=either(rng)),
+        "UpBlock": lambda rng: network.random_level(rng, either(rng), crops=either(rng), learns=either(rng)),
+        "UNet": lambda rng: network.random_network(rng, either(rng), padding=None, gradients=either(rng)),
+        "predicted": lambda rng: network.question(rng.choice("abcdefghi")),
+        "legal_input_sizes": lambda rng: network.random_legal(rng, either(rng), from_one=either(rng)),
+        "count_parameters": lambda rng: network.random_counted(rng, either(rng), (1, 5)),
+        "MendedUpBlock": lambda rng: network.random_block(
+            rng, either(rng), oblong=either(rng), gradients=either(rng), precise=either(rng)
+        ),
+    },
+    "ps4": {
+        "pixel_softmax": partial(lost, draw=loss.random_softmax),
+        "pixelwise_cross_entropy": lost,
+        "pixelwise_cross_entropy_fast": lost,
+        "cross_entropy_gradient": lambda rng: replace(lost(rng), gradients=False),
+        "weighted_cross_entropy": lambda rng: lost(
+            rng, loss.random_weighted, weights=either(rng), void=either(rng)
+        ),
+        "border_weight_map": lambda rng: loss.random_cells(rng, either(rng), (0, 5), settings=either(rng)),
+        "border_weight_map_fast": lambda rng: loss.random_cells(rng, False, (0, 5), settings=either(rng)),
+        "mended_mean_loss": partial(lost, draw=loss.random_void),
+        "mended_focal_loss": partial(lost, draw=loss.random_focal),
+        "mended_overlap_loss": lost,
+        "confusion_matrix": lambda rng: loss.random_maps(rng, either(rng), void=either(rng)),
+        "confusion_matrix_fast": lambda rng: loss.random_maps(rng, either(rng), void=either(rng)),
+        "iou": lambda rng: loss.random_counts(rng, either(rng), absent=either(rng)),
+    },
+    "ps5": {
+        "train_step": lambda rng: training.random_steps(
+            rng, either(rng), rng.randint(1, 3), void=either(rng), norm=either(rng), evaluating=either(rng)
+        ),
+        "evaluate": lambda rng: training.random_evaluation(
+            rng, either(rng), rng.randint(1, 3), void=either(rng), absent=either(rng), norm=either(rng)
+        ),
+        "ablation": lambda rng: training.random_ablation(rng, either(rng), chance=either(rng)),
     },
 }
 TASKS = {check.task.name: check.task for check in CHECKS.values()}

@@ -10,7 +10,17 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from .course import answers, copy_course, nbgrader, notebook, problem_sets, scores, submission, submit
+from .course import (
+    answers,
+    copy_course,
+    copy_files,
+    nbgrader,
+    notebook,
+    problem_sets,
+    scores,
+    submission,
+    submit,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +75,46 @@ TRIALS = [
         },
         says="overlapping copies overwrite each other",
         warns={"transposed-output-size": WARNS},
+    ),
+    Trial(
+        "ps3_unet",
+        automatic=28,
+        written="copy-paths",
+        mistake={
+            "up-block": ("cat([cropped, x]", "cat([x, cropped]"),
+            "count-parameters": ("layer(3, 2 * here, here)", "layer(3, here, here)"),
+        },
+        costs={
+            *("up-block-joins", "up-block-crops", "up-block-learns"),
+            *("unet-shallow", "unet-deep", "unet-padded", "unet-learns"),
+            *("count-parameters-shallow", "count-parameters-deep"),
+        },
+        says="the copied features are joined behind the others",
+        warns={"center-crop": WARNS},
+    ),
+    Trial(
+        "ps4_loss",
+        automatic=36,
+        written="imbalance",
+        mistake={
+            "pixelwise-cross-entropy": ("log_p, 0).sum()", "log_p, 0).mean()"),
+            "iou": ("- right)", "- right).clamp(min=1)"),
+        },
+        costs={"pixelwise-cross-entropy-sum", "iou-absent"},
+        says="the sum is divided by the number of all scores",
+        warns={"pixel-softmax": WARNS},
+    ),
+    Trial(
+        "ps5_training",
+        automatic=28,
+        written="analysis",
+        mistake={
+            "train-step": ("    optimizer.zero_grad()\n", ""),
+            "evaluate": ("    model.train(mode)\n", ""),
+        },
+        costs={"train-step-again", "evaluate-leaves"},
+        says="the gradients of earlier steps are still there",
+        warns={"train-step": WARNS},
     ),
 ]
 
@@ -121,10 +171,11 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (fetched,) = (student / name).glob("*.ipynb")
         assert nbformat.read(fetched, as_version=4) == notebook("exercises", name)
         nbformat.write(submission(answers(name), name), fetched)
+        copy_files(name, fetched.parent)
         nbgrader(student, "submit", name)
         nbgrader(course, "collect", name)
 
-        submit(course, "unsolved", submission({}, name), name)
+        submit(course, "unsolved", submission({}, name), name, files=False)
         submit(course, "mistaken", submission(with_changes(trial, trial.mistake), name), name)
         warns = saved_by_colab(submission(with_changes(trial, trial.warns), name))
         submit(course, "warns-in-colab", warns, name)
