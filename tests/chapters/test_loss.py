@@ -396,7 +396,7 @@ def statements() -> list[str]:
     holds("learns the frequency of its class, and these add up to 1.")
     holds("with 20 classes, @ of 20 terms of each pixel.", 20 - 1)
     holds("In problem set 4 you write")
-    holds("and three losses with a bug in each")
+    holds("Three losses with a bug in each wait for you")
     holds("have the weight map in section 3, *Training*.")
     holds("by $(1 - p)^\\gamma$")
     holds("with cross entropy plus Dice, on 23 data sets.")
