@@ -97,11 +97,11 @@ TRIALS = [
         automatic=36,
         written="imbalance",
         mistake={
-            "pixelwise-cross-entropy": ("log_p, 0).sum()", "log_p, 0).mean()"),
+            "pixelwise-cross-entropy": ("log_p, 0).sum()", "log_p, 0).sum() / len(target)"),
             "iou": ("- right)", "- right).clamp(min=1)"),
         },
         costs={"pixelwise-cross-entropy-sum", "iou-absent"},
-        says="the sum is divided by the number of all scores",
+        says="the positions are added, and then the mean over the images is taken",
         warns={"pixel-softmax": WARNS},
     ),
     Trial(
