@@ -175,13 +175,18 @@ def attempt(function: Function, *arguments: Any, **settings: Any) -> Any:
     try:
         value = function(*arguments, **settings)
         if value is None:
-            print(f"{function.__name__} returned None: is its `return` missing?")
+            print(f"{_name_of(function)} returned None: is its `return` missing?")
         return value
     except NotImplementedError:
-        print(f"{function.__name__} is not written yet: there is no result to show.")
+        print(f"{_name_of(function)} is not written yet: there is no result to show.")
     except Exception as error:
-        print(f"{function.__name__} raised {type(error).__name__}: {error}")
+        print(f"{_name_of(function)} raised {type(error).__name__}: {error}")
     return None
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    """A function's name; that of its class for a module."""
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def fits(result: Any, *shape: int) -> bool:

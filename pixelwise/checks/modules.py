@@ -53,7 +53,9 @@ def run(cls: Module, settings: Mapping[str, Any], inputs: Mapping[str, Tensor]) 
     large it is.
     """
     first = next(iter(inputs.values()))
-    module = _built(cls, settings, first.device).to(first.dtype).eval()
+    module = _built(cls, settings, first.device).eval()
+    if first.dtype != torch.get_default_dtype():
+        module.to(first.dtype)
     if any(is_lazy(weights) for weights in module.parameters()):
         with torch.no_grad():
             module(*(one.detach() for one in inputs.values()))
@@ -83,6 +85,11 @@ def _of_reference(cls: Module, settings: _Pairs, shapes: _Pairs, seed: int, kind
         return run(cls, dict(settings), inputs)
     except Exception:
         return None
+
+
+@cache
+def _count_of_reference(cls: Module, settings: _Pairs) -> int:
+    return count(cls, dict(settings))
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,8 @@ class Count(Case):
     """A case of a module whose result is its number of parameters."""
 
     def call(self, cls: Module) -> int:
+        if isinstance(cls, Reference):
+            return _count_of_reference(cls, tuple(self.settings.items()))
         return count(cls, self.settings)
 
     def shown(self, name: str, written: dict[str, str]) -> list[str]:

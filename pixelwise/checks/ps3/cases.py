@@ -145,7 +145,7 @@ def random_network(
 def random_outline(rng: Random, large: bool) -> Run | Count:
     """Shapes or parameters of a network, without numbers."""
     if rng.random() < 0.5:
-        return random_network(rng, large, (1, 2, 3), None, "meta")
+        return random_network(rng, large, (1, 2), None, "meta")
     return parameters(
         in_channels=rng.randint(1, 4),
         num_classes=rng.randint(1, 5),

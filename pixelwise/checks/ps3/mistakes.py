@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..misunderstanding import Misunderstanding, mistake
-from ..modules import count
+from ..modules import Count
 from .given import Reading
 from .networks import Net, Plan, cropped
 
@@ -350,11 +349,10 @@ COUNT = (
 COUNTED: list[Misunderstanding] = []
 
 
-@cache
 def total(plan: Plan, in_channels: int, num_classes: int, base_channels: int = 64, depth: int = 4) -> int:
     """The parameters of a design."""
     settings = {"in_channels": in_channels, "num_classes": num_classes}
-    return count(plan, settings | {"base_channels": base_channels, "depth": depth})
+    return Count({}, settings | {"base_channels": base_channels, "depth": depth}).call(plan)
 
 
 def _counted(title: str, advice: str, section: str = "unet-parameters", **changes: Any) -> None:
