@@ -147,6 +147,25 @@ def mend_body(app, pagename: str, templatename: str, context: dict, doctree) -> 
             context["body"] = context["body"].replace(wrong, right)
 
 
+def preview_links(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """What a message or a search shows of a link to this page (the Open Graph protocol)."""
+    found = re.search(r'<meta content="([^"]*)" name="description" ?/?>', context.get("metatags", ""))
+    if doctree is None or not found:
+        return
+    shown = {
+        "og:type": "article",
+        "og:site_name": app.config.html_title,
+        "og:title": re.sub(r"<[^>]+>", "", context["title"]),
+        "og:description": found[1],
+        "og:url": f"{app.config.html_baseurl}{pagename}.html",
+        "og:image": f"{app.config.html_baseurl}_static/cover.png",
+        "twitter:card": "summary_large_image",
+    }
+    context["metatags"] += "".join(
+        f'\n<meta property="{name}" content="{text}" />' for name, text in shown.items()
+    )
+
+
 # ---- assets ---------------------------------------------------------------------------------------------
 
 
@@ -211,6 +230,7 @@ def setup(app):
     # before myst-nb adds the page's scripts
     app.connect("html-page-context", share_modules, priority=400)
     app.connect("html-page-context", mend_body)
+    app.connect("html-page-context", preview_links)
     app.connect("build-finished", copy_assets)
     app.connect("build-finished", drop_icon_script)
     return {"parallel_read_safe": True, "parallel_write_safe": False}

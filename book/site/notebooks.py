@@ -1,0 +1,173 @@
+"""Chapters as notebooks: to download, or to open in Colab, where they run as they are.
+
+What only the book understands is put into plain Markdown: citations are written out, links lead to the
+course's pages, answers unfold as HTML, and the colours of equations are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import jupytext
+import nbformat
+from pybtex.database import parse_file
+from pybtex.richtext import Text
+
+BOOK = Path(__file__).resolve().parents[1]
+FOLDER = "notebooks"
+
+SETUP = """import importlib.util
+import sys
+
+if "google.colab" in sys.modules and importlib.util.find_spec("pixelwise") is None:
+    # Naming torch's version keeps pip from replacing the one that Colab has.
+    import torch
+
+    course = "pixelwise @ git+{repository}"
+    get_ipython().run_line_magic("pip", f'install -q "{{course}}" torch=={{torch.__version__}}')"""
+
+
+def is_chapter(page: Path) -> bool:
+    """Whether a page of the book holds code to run; the landing page is none to work in."""
+    return page.stem != "index" and "\nkernelspec:" in page.read_text(encoding="utf-8").split("\n---\n")[0]
+
+
+def repository(course_url: str) -> str:
+    """https://github.com/OWNER/NAME, where the pages are https://OWNER.github.io/NAME/."""
+    parts = urlsplit(course_url)
+    return f"https://github.com/{parts.netloc.split('.')[0]}/{parts.path.strip('/')}"
+
+
+def colab_url(course_url: str, name: str) -> str:
+    """Where Colab opens a chapter: it reads the notebook from the branch with the published book."""
+    place = repository(course_url).removeprefix("https://github.com/")
+    return f"https://colab.research.google.com/github/{place}/blob/gh-pages/{FOLDER}/{name}.ipynb"
+
+
+def notebook(page: Path, course_url: str) -> nbformat.NotebookNode:
+    """The notebook of a chapter."""
+    made = jupytext.read(page)
+    made.metadata = {"kernelspec": dict(made.metadata["kernelspec"])}
+    for number, cell in enumerate(made.cells):
+        cell.id = f"{page.stem}-{number}"
+        if cell.cell_type == "markdown":
+            cell.source = plain(cell.source, course_url, page.stem)
+        elif "hide-input" in cell.metadata.get("tags", []):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+    here = f"{course_url}{page.stem}.html"
+    head = f"*A chapter of the course Pixelwise. [On its page]({here}) the figures answer without a kernel.*"
+    made.cells.insert(0, nbformat.v4.new_markdown_cell(head, id=f"{page.stem}-head"))
+    setup = SETUP.format(repository=repository(course_url))
+    made.cells.insert(1, nbformat.v4.new_code_cell(setup, id=f"{page.stem}-setup"))
+    return made
+
+
+def plain(text: str, course_url: str, name: str) -> str:
+    """MyST Markdown as the Markdown that every notebook shows."""
+    text = re.sub(r"^\([\w-]+\)=(?:\n|$)", "", text, flags=re.MULTILINE)
+    aside = r":::\{admonition\} ([^\n]*)\n(?::class: (\w+)\n)?(.*?)\n:::"
+    text = re.sub(aside, _aside, text, flags=re.DOTALL)
+    text = re.sub(r"\{cite:t\}`([^`]*)`", lambda found: cited(found[1], "{} ({})"), text)
+    text = re.sub(r"\{cite:p\}`([^`]*)`", lambda found: f"({cited(found[1], '{}, {}')})", text)
+    text = re.sub(r"\{(?:term|download)\}`([^`<]*?)\s*(?:<[^`]*>)?`", r"\1", text)
+    text = re.sub(
+        r"\]\(#([\w-]+)\)", lambda found: f"]({course_url}{_page_of(found[1], name)}#{found[1]})", text
+    )
+    text = re.sub(
+        r"\]\((\w+)\.md(#[\w-]+)?\)", lambda found: f"]({course_url}{found[1]}.html{found[2] or ''})", text
+    )
+    text = text.replace('href="#', f'href="{course_url}{name}.html#')
+    return re.sub(r"\\(?:inp|krn|out|lss)(?=\{)", "", text)
+
+
+def _aside(found: re.Match[str]) -> str:
+    title, style, content = found[1], found[2], found[3].strip()
+    if style == "dropdown":
+        return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
+    return "\n".join(f"> {line}".rstrip() for line in (f"**{title}**", "", *content.splitlines()))
+
+
+def cited(keys: str, form: str) -> str:
+    """Ronneberger et al. (2015), for the keys of works in references.bib."""
+    names = []
+    for key in keys.split(","):
+        entry = _works().entries[key.strip()]
+        people = [
+            str(Text.from_latex(" ".join(one.prelast_names + one.last_names)))
+            for one in entry.persons["author"]
+        ]
+        who = f"{people[0]} et al." if len(people) > 2 else " and ".join(people)
+        names.append(form.format(who, entry.fields["year"]))
+    return ", ".join(names)
+
+
+@cache
+def _works():
+    return parse_file(BOOK / "references.bib")
+
+
+def _page_of(label: str, name: str) -> str:
+    """The page on which a label stands."""
+    return f"{_labels().get(label, name)}.html"
+
+
+@cache
+def _labels() -> dict[str, str]:
+    return {
+        label: page.stem
+        for page in sorted(BOOK.glob("*.md"))
+        for label in re.findall(r"^\(([\w-]+)\)=$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+
+
+# ---- the book -------------------------------------------------------------------------------------------
+
+
+def offer(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Puts the notebook into the page's download menu, and a link to Colab beside it."""
+    page = BOOK / f"{pagename}.md"
+    if doctree is None or not page.exists() or not is_chapter(page):
+        return
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "download-buttons":
+            group["buttons"].insert(
+                0,
+                {
+                    "type": "link",
+                    "url": f"{context['pathto'](FOLDER, 1)}/{pagename}.ipynb",
+                    "text": ".ipynb",
+                    "icon": "fas fa-code",
+                    "tooltip": "Download this chapter as a notebook",
+                    "label": "download-notebook-button",
+                },
+            )
+    context["header_buttons"].insert(
+        0,
+        {
+            "type": "link",
+            "url": colab_url(app.config.html_baseurl, pagename),
+            "text": "",
+            "icon": "fas fa-rocket",
+            "tooltip": "Open this chapter in Colab",
+            "label": "open-in-colab-button",
+        },
+    )
+
+
+def write(app, error) -> None:
+    if error or app.builder.format != "html":
+        return
+    folder = Path(app.outdir) / FOLDER
+    folder.mkdir(exist_ok=True)
+    for page in sorted(BOOK.glob("*.md")):
+        if page.stem in app.env.all_docs and is_chapter(page):
+            nbformat.write(notebook(page, app.config.html_baseurl), folder / page.with_suffix(".ipynb").name)
+
+
+def setup(app):
+    app.connect("html-page-context", offer, priority=600)
+    app.connect("build-finished", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": False}
