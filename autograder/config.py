@@ -41,6 +41,12 @@ def configure(c: Any, root: Path) -> None:
         *(own + name for name in ("AssignLatePenalties", "CheckCellMetadata")),
     ]
 
+    c.GenerateFeedback.preprocessors = [
+        own + "GetGrades",
+        "autograder.feedback.SafeFeedback",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    ]
+
     # nbgrader starts `alembic`, which stands beside it, also where the environment is not activated.
     os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
     # Two cores shared by several kernels are faster with one thread each; cases are small.

@@ -136,11 +136,14 @@ class Zygote:
         return process
 
     def stop(self) -> None:
-        """End it and every kernel."""
-        self._process.kill()
-        self._process.wait()
+        """End it and every kernel: nobody asks any more."""
         for one in self._channels:
             one.close()
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._errors.close()
 
 

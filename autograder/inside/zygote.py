@@ -11,6 +11,7 @@ Nothing here may start a thread or a ZeroMQ context before the fork.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -62,9 +63,12 @@ def main() -> None:
     _warm_up()
     for channel in channels:
         channel.send(b"ready")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries guardians
     while channels:
-        for channel in select.select(channels, [], [])[0]:
+        readable, _, _ = select.select(channels, [], [])
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:  # guardians that are done
+                pass
+        for channel in readable:
             message, descriptors, _, _ = socket.recv_fds(channel, 1 << 16, 16)
             if not message:
                 channels.remove(channel)
@@ -105,7 +109,6 @@ def _guard(
     """Fork the kernel, hand its process over, and end it if it uses too much. Never returns."""
     *_, news = descriptors
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         confine.die_with_parent()
         if confined:
             confine.leave_namespaces()

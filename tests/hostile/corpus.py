@@ -39,7 +39,7 @@ class Case:
     points  what it earns; None: it cannot be graded, and `says` why
     says    what the report or a cell says
     write   puts it into the student's folder
-    slow    whether it belongs to `make hostile` alone
+    slow    whether it belongs to `make hostile` alone: it takes long, or is much like another one
     """
 
     name: str
@@ -128,7 +128,7 @@ def graded(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 # --- It does not end, or ends too early ---------------------------------------------------------------------
 
-function("loops", "while True:\n    pass", "did not finish in time")
+function("loops", "while True:\n    pass", "did not finish in time", slow=True)
 function(
     "loops and ignores interrupts",
     "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass",
@@ -143,7 +143,7 @@ code(
     says="CellTimeoutError",
     slow=True,
 )
-function("exits", "import sys\nsys.exit(0)", "SystemExit")
+function("exits", "import sys\nsys.exit(0)", "SystemExit", slow=True)
 function("exits at once", "import os\nos._exit(0)", "exit status 0")
 code("exits at once in the first cell", 0, "import os\nos._exit(0)", RIGHT, says="nothing ran any more")
 code("kills its parent", ALL, "import os, signal\nos.kill(os.getppid() or 1, signal.SIGKILL)", RIGHT)
@@ -152,6 +152,7 @@ code(
     ALL,
     "import os, signal\ntry:\n    os.kill(-1, signal.SIGKILL)\nexcept OSError as error:\n    print(error)",
     RIGHT,
+    slow=True,
 )
 
 # --- It takes more than its share ---------------------------------------------------------------------------
@@ -195,7 +196,7 @@ code(
     says="nothing ran any more",
     slow=True,
 )
-code("prints 200 MB", ALL, "for _ in range(200):\n    print('x' * 2**20)", RIGHT)
+code("prints 200 MB", ALL, "for _ in range(200):\n    print('x' * 2**20)", RIGHT, slow=True)
 code("prints 1 GB at once", ALL, "print('x' * 2**30)", RIGHT, slow=True)
 code(
     "fills the disk",
@@ -203,9 +204,10 @@ code(
     "try:\n    for number in range(20):\n        open(f'fill{number}', 'wb').write(bytes(50 << 20))\n"
     "except OSError as error:\n    print(error)",
     RIGHT,
+    slow=True,
 )
 function("returns a tensor without end", "return torch.zeros(1).expand(10**6, 10**6)", "too large")
-function("returns a list without end", "return [0] * 10**6", "too large")
+function("returns a list without end", "return [0] * 10**6", "too large", slow=True)
 function("returns itself", "value = []\nvalue.append(value)\nreturn value", "too large")
 
 # --- It wants to know, or to write, what is not its own -----------------------------------------------------
@@ -214,7 +216,7 @@ code(
     "reads whatever it finds",
     0,
     """import glob, os
-places = ["{course}", "/work", "/home", "/root", "/tmp", "..", "../..", "../../..", "/proc/1/root", "/grader"]
+places = ["{course}", "/home", "/tmp", "..", "../..", "../../..", "/proc/1/root", "/grader"]
 for place in places:
     for pattern in ("**/*.ipynb", "**/gradebook.db", "**/hidden.py", "**/oracle.py"):
         for path in glob.glob(f"{place}/{pattern}", recursive=True)[:20]:
@@ -312,6 +314,7 @@ for answer, lie in {
         0,
         "import pixelwise.checks.observe as module\nfrom pixelwise.checks.observe import Observation\n"
         f"module.observe_all = module.observe = lambda function, cases, *rest: {lie}\n",
+        slow=lie not in ("[]", "[Observation(value=None)] * 100"),
     )
 code(
     "answers the grader with bytes of its own",
@@ -420,7 +423,7 @@ def _(notebook):
         one.pop("outputs"), one.pop("execution_count")
 
 
-@changed("names cells anew", 0, WRONG)
+@changed("names cells anew", 0, WRONG, slow=True)
 def _(notebook):
     for number, one in enumerate(graded(notebook)):
         one.metadata.nbgrader.grade_id = f"mine-{number}"
@@ -454,7 +457,7 @@ def _(notebook):
     notebook.cells.insert(notebook.cells.index(first) + 1, second)
 
 
-@changed("has lost its metadata", ALL)
+@changed("has lost its metadata", ALL, slow=True)
 def _(notebook):
     for one in notebook.cells:
         one.metadata = {}
@@ -466,12 +469,12 @@ def _(notebook):
         one.metadata, one.id = {}, f"x{number}"
 
 
-@changed("asks for another kernel", ALL)
+@changed("asks for another kernel", ALL, slow=True)
 def _(notebook):
     notebook.metadata.kernelspec = {"name": "julia-9", "display_name": "Julia", "language": "julia"}
 
 
-@changed("warns", ALL)
+@changed("warns", ALL, slow=True)
 def _(notebook):
     one = cell(notebook, "conv-transpose2d")
     one.source = one.source.replace(
@@ -479,10 +482,10 @@ def _(notebook):
     )
 
 
-changed("comes from Colab", ALL)(saved_by_colab)
+changed("comes from Colab", ALL, slow=True)(saved_by_colab)
 
 
-@written("is in an old format", ALL)
+@written("is in an old format", ALL, slow=True)
 def _(folder: Path, values: dict[str, str]) -> None:
     old = nbformat.convert(submission(RIGHT, SET), 3)
     (folder / NOTEBOOK).write_text(json.dumps(old))
