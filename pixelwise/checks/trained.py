@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from collections.abc import Callable
@@ -34,7 +35,7 @@ def train_once(
     path = Path(file)
     if path.exists() and not again:
         try:
-            model.load_state_dict(_weights(path, model))
+            model.load_state_dict(_weights(_content(path), file, model))
         except WeightsError as error:
             print(f"{error} To train anew, delete it or say again=True.")
             return None
@@ -110,17 +111,7 @@ class NetworkCheck:
 
     def mean_iou(self, file: str) -> float:
         """What the network in `file` reaches. Raises WeightsError for a file that holds no such network."""
-        model = new_network(self.channels)
-        model.load_state_dict(_weights(Path(file), model))
-        model.eval()
-        matrix = ConfusionMatrix(model.num_classes)
-        with torch.no_grad():
-            for images, targets in _unseen(self.data, self.seed):
-                scores = model(images)
-                if not scores.isfinite().all():
-                    raise WeightsError(f"With the weights in {file}, the scores are NaN or infinite.")
-                matrix.update(scores, targets)
-        return matrix.mean_iou()
+        return _mean_iou(_content(Path(file)), file, self.data, self.channels, self.seed)
 
     def _bar(self) -> float:
         return self.needed + (threshold_iou(self.data, self.seed) if self.above else 0.0)
@@ -144,6 +135,21 @@ def threshold_iou(data: str, seed: int = 1) -> float:
     return matrix.mean_iou()
 
 
+@lru_cache(maxsize=4)  # two checks ask for the same network
+def _mean_iou(content: bytes, file: str, data: str, channels: int, seed: int) -> float:
+    model = new_network(channels)
+    model.load_state_dict(_weights(content, file, model))
+    model.eval()
+    matrix = ConfusionMatrix(model.num_classes)
+    with torch.no_grad():
+        for images, targets in _unseen(data, seed):
+            scores = model(images)
+            if not scores.isfinite().all():
+                raise WeightsError(f"With the weights in {file}, the scores are NaN or infinite.")
+            matrix.update(scores, targets)
+    return matrix.mean_iou()
+
+
 @lru_cache
 def _thresholds(data: str) -> Any:
     return fit_thresholds(*load(data).tensors(), num_classes=4)
@@ -152,13 +158,14 @@ def _thresholds(data: str) -> Any:
 @lru_cache(maxsize=8)
 def _unseen(data: str, seed: int) -> list[tuple[Tensor, Tensor]]:
     """Images of the test part in batches."""
-    settings = {"n": 64} if data == "scenes" else {}
-    images, targets = load(data, "test", seed=seed, **settings).tensors()
+    settings = {"n": 48} if data == "scenes" else {}
+    pairs = list(load(data, "test", seed=seed, **settings))
+    images, targets = map(torch.stack, zip(*(pairs if data == "scenes" else pairs[::2]), strict=True))
     return list(zip(images.split(16), targets.split(16), strict=True))
 
 
-def _weights(path: Path, model: nn.Module) -> dict[str, Tensor]:
-    """The weights of `model` in a file, as data: whatever else such a file can hold is refused."""
+def _content(path: Path) -> bytes:
+    """What is in a file that was handed in, if it is an ordinary one and not too large."""
     if not path.exists():
         raise WeightsError(
             f"There is no file {path.name} beside the notebook. Run the cell that trains this network, "
@@ -170,25 +177,30 @@ def _weights(path: Path, model: nn.Module) -> dict[str, Tensor]:
     size = path.stat().st_size
     if size > _LARGEST:
         raise WeightsError(f"{path.name} has {size / 1e6:.1f} MB; this network's weights have 0.5 MB.")
-    how = f"Save them as train_once does: torch.save(model.state_dict(), {path.name!r})."
+    return path.read_bytes()
+
+
+def _weights(content: bytes, file: str, model: nn.Module) -> dict[str, Tensor]:
+    """The weights of `model` in a file's content, as data: whatever else it can hold is refused."""
+    how = f"Save them as train_once does: torch.save(model.state_dict(), {file!r})."
     try:
-        with zipfile.ZipFile(path) as parts:
+        with zipfile.ZipFile(io.BytesIO(content)) as parts:
             if sum(part.file_size for part in parts.infolist()) > _LARGEST:
-                raise WeightsError(f"{path.name} unpacks to more than {_LARGEST / 1e6:.0f} MB.")
-        found = torch.load(path, map_location="cpu", weights_only=True)
+                raise WeightsError(f"{file} unpacks to more than {_LARGEST / 1e6:.0f} MB.")
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except WeightsError:
         raise
     except Exception as error:  # a broken file can raise anything
-        raise WeightsError(f"{path.name} cannot be read as weights ({type(error).__name__}). {how}") from None
+        raise WeightsError(f"{file} cannot be read as weights ({type(error).__name__}). {how}") from None
     if not isinstance(found, dict):
-        raise WeightsError(f"{path.name} holds a {type(found).__name__}, not weights by name. {how}")
+        raise WeightsError(f"{file} holds a {type(found).__name__}, not weights by name. {how}")
     wanted = model.state_dict()
     if set(found) != set(wanted):
         one = sorted(map(str, set(found) ^ set(wanted)))[0]
         state = "lacks" if one in wanted else "has"
-        raise WeightsError(f"{path.name} holds another network: it {state} `{one:.60}`. {how}")
+        raise WeightsError(f"{file} holds another network: it {state} `{one:.60}`. {how}")
     for name, right in wanted.items():
-        _check_tensor(path.name, name, found[name], right)
+        _check_tensor(file, name, found[name], right)
     return found
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
+#: What belongs to a submission beside the notebook: the networks of problem set 5 (see networks.py).
+HANDED_IN = Path(__file__).parent / "handed_in"
 PARTS = ("nbgrader_config.py", "autograder", "pixelwise", "solutions", "exercises")
 
 
@@ -60,12 +62,25 @@ def submission(filled_in: Mapping[str, str], problem_set: str) -> nbformat.Noteb
     return filled
 
 
-def submit(course: Path, student: str, submitted: nbformat.NotebookNode, problem_set: str) -> None:
-    """Put a notebook where nbgrader looks for a collected submission."""
+def submit(
+    course: Path, student: str, submitted: nbformat.NotebookNode, problem_set: str, files: bool = True
+) -> None:
+    """Put a notebook where nbgrader looks for a collected submission.
+
+    files  whether the files that belong to it are handed in, too
+    """
     (path,) = (ROOT / "exercises" / problem_set).glob("*.ipynb")
     folder = course / "submitted" / student / problem_set
     folder.mkdir(parents=True)
     nbformat.write(submitted, folder / path.name)
+    if files:
+        copy_files(problem_set, folder)
+
+
+def copy_files(problem_set: str, folder: Path) -> None:
+    """Put the files that belong to a submission into a folder."""
+    for path in (HANDED_IN / problem_set).glob("*"):
+        shutil.copy(path, folder)
 
 
 def scores(course: Path, problem_set: str) -> dict[str, dict[str, float]]:

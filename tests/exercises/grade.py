@@ -6,8 +6,10 @@ import contextlib
 import importlib
 import io
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from autograder import hidden
 from pixelwise.checks import Check, CheckFailed
@@ -15,7 +17,7 @@ from pixelwise.checks import Check, CheckFailed
 from .answers import Answer
 from .course import notebook, problem_sets
 
-_CALL = re.compile(r"^(ps\d)\.(\w+)\((\w+)\)$", re.MULTILINE)
+_CALL = re.compile(r"^(ps\d)\.(\w+)\(\"?([\w.]+)\"?\)$", re.MULTILINE)
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Result:
 
 
 def test_cells(problem_set: str) -> Iterator[tuple[str, Check, str, float]]:
-    """(cell id, check, name of the function, points) of each test cell of a set ("ps2")."""
+    """(cell id, check, name of the function or of the file, points) of each test cell of a set ("ps2")."""
     module = importlib.import_module(f"pixelwise.checks.{problem_set}")
     for cell in notebook("solutions", problem_sets()[problem_set]).cells:
         entry = cell.metadata.get("nbgrader", {})
@@ -48,7 +50,15 @@ def test_cells(problem_set: str) -> Iterator[tuple[str, Check, str, float]]:
 
 
 def grade(answer: Answer, problem_set: str) -> Result:
-    """Run the test cells of the answer's task."""
+    """Run the test cells of the answer's task. An answer to a task that is a file writes it."""
+    if not answer.task.endswith(".pt"):
+        return _grade(answer, answer.function, problem_set)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        answer.function()
+        return _grade(answer, answer.task, problem_set)
+
+
+def _grade(answer: Answer, given: Any, problem_set: str) -> Result:
     result = Result(answer)
     for cell, check, function, points in test_cells(problem_set):
         if function != answer.task:
@@ -57,8 +67,8 @@ def grade(answer: Answer, problem_set: str) -> Result:
         result.points[cell] = 0.0
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                check(answer.function)
-            hidden.check(check, answer.function)
+                check(given)
+            hidden.check(check, given)
         except CheckFailed as failure:
             result.failures[cell] = failure
         else:

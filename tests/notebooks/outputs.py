@@ -21,6 +21,10 @@ from nbval.plugin import get_sanitize_patterns
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = Path(__file__).parent / "expected"
+#: What solutions find beside themselves: trained networks.
+FILES = ROOT / "tests" / "exercises" / "handed_in"
+#: As nbgrader runs a notebook that it grades: one thread, and nothing is trained.
+GRADED = {"NBGRADER_EXECUTION": "autograde", "OMP_NUM_THREADS": "1"}
 SANITIZE = Path(__file__).parent / "sanitize.cfg"
 RECORD = "python -m tests.notebooks.record"
 #: Chapters as `make book` executed them. myst-nb's other copy, in `_build/jupyter_execute`, has parts twice.

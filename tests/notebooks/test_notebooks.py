@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from .outputs import (
     EXPECTED,
+    FILES,
+    GRADED,
     RECORD,
     ROOT,
     SANITIZE,
@@ -40,7 +43,8 @@ def nbval(folder: Path, notebook: nbformat.NotebookNode) -> subprocess.Completed
         "--nbval-sanitize-with",
         str(SANITIZE),
     ]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | GRADED | {"PYTHONPATH": path}
     return subprocess.run(
         [*command, "-q", "--no-header", "-p", "no:cacheprovider", "--color=no", "notebook.ipynb"],
         cwd=folder,
@@ -53,6 +57,8 @@ def nbval(folder: Path, notebook: nbformat.NotebookNode) -> subprocess.Completed
 
 @pytest.mark.parametrize("name", [name for name in sources() if name not in chapters()])
 def test_a_solution_prints_what_is_stored(name, tmp_path):
+    if (FILES / name).exists():
+        shutil.copytree(FILES / name, tmp_path, dirs_exist_ok=True)
     done = nbval(tmp_path, with_expected(read(sources()[name]), expected(name), name))
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 

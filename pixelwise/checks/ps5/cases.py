@@ -199,7 +199,7 @@ def random_evaluation(
         weight = torch.cat([weight, weight.new_full((1, weight.shape[1]), 0.0)])
         weight[-1, -1] = -100.0
         images[:, -1] = images[:, -1].abs() + 0.2  # the last class always has the lowest score
-    size = 2 if batches == 1 else -(-len(images) // batches)
+    size = -(-len(images) // batches)
     sizes = [part.shape[0] for part in images.split(size)]
     more = {"norm": True} if norm else {}
     return evaluation(weight, images, targets, sizes=sizes, **more)

@@ -91,12 +91,10 @@ def _step(
     loss_of: Callable[[Tensor, Tensor], Tensor] = mean_loss,
     factor: float = 1,
     gradients: str = "fresh",
-    moves: int = 1,
-    mode: bool | None = True,
+    mode: bool = True,
 ) -> float:
     """A step with one thing changed. gradients: "fresh", "kept", "late" (of the step before) or "none"."""
-    if mode is not None:
-        model.train(mode)
+    model.train(mode)
     if gradients == "late":
         optimizer.step()
     if gradients != "kept":
@@ -105,7 +103,7 @@ def _step(
     (factor * value).backward()
     if gradients == "none":
         optimizer.zero_grad()
-    for _ in range(moves if gradients != "late" else 0):
+    if gradients != "late":
         optimizer.step()
     return value.item()
 
@@ -153,8 +151,7 @@ _steps(
     ORDER,
     gradients="none",
 )
-_steps("the optimizer steps twice", ONCE, moves=2)
-_steps("the gradients are added twice", ONCE, "training-autodiff", factor=2)
+_steps("the step is twice as long, as after two calls of `backward()` or of `step()`", ONCE, factor=2)
 _steps("the step goes up the slope", ONCE, "training-one-weight", factor=-1)
 _steps(
     "the loss is a sum over pixels, not their mean",
@@ -168,8 +165,7 @@ _steps("the mean is taken image by image first", MEAN, loss_of=_image_by_image)
 _steps("the softmax is taken twice", LOGITS, loss_of=lambda s, t: mean_loss(s.softmax(1), t))
 _steps("the scores are reshaped without moving the class axis to the end", CLASS_AXIS, loss_of=_reshaped)
 _steps("each class gets a sigmoid of its own, though classes exclude each other", LOGITS, loss_of=_sigmoids)
-_steps("the model stays in eval mode", TRAINING, mode=None)
-_steps("the model is put into eval mode", TRAINING, mode=False)
+_steps("the step is taken in eval mode", TRAINING, mode=False)
 
 
 def _scaled(title: str, by: Callable[[Tensor, Tensor], float], both: bool = True) -> None:
@@ -204,7 +200,7 @@ def _(op, model, optimizer, images, targets):
 
 
 def right_evaluation(model: nn.Module, batches: Batches, num_classes: int) -> Tensor:
-    return _counted(model, batches, num_classes).iou()
+    return _counted(model, batches, num_classes).iou().float()
 
 
 def _counted(
@@ -222,9 +218,9 @@ def _counted(
     if mode is not None:
         model.train(mode)
     with torch.set_grad_enabled(graph):
-        for images, targets in batches:
-            scores = model(images.to(model.weight.device)).detach()
-            matrix.update(classes(scores), targets_as(targets))
+        for x, y in batches:
+            scores = model(x.to(model.weight.device)).detach()
+            matrix.update(classes(scores), targets_as(y))
     model.train(before if afterwards is None else afterwards)
     return matrix
 
@@ -233,6 +229,16 @@ def _evaluates(title: str, advice: str, section: str = "training-results", **cha
     @mistake(EVALUATION, title, advice, section, costly=True)
     def _(op, model, batches, num_classes):
         return _counted(model, batches, num_classes, **change).iou()
+
+
+def _absent(title: str, value: float) -> None:
+    @mistake(EVALUATION, title, NOBODY, "training-results", costly=True)
+    def _(op, model, batches, num_classes):
+        return op(model, batches, num_classes).nan_to_num(value)
+
+
+_absent("a class that is nowhere gets the IoU 0", 0.0)
+_absent("a class that is nowhere gets the IoU 1", 1.0)
 
 
 def _averaged(title: str, of: Callable[[Batches], Batches], means: Callable[[Tensor], Tensor]) -> None:
@@ -286,17 +292,13 @@ _of_counts(
 )
 
 
-def _absent(title: str, value: float) -> None:
-    @mistake(EVALUATION, title, NOBODY, "training-results", costly=True)
-    def _(op, model, batches, num_classes):
-        return op(model, batches, num_classes).nan_to_num(value)
-
-
-_absent("a class that is nowhere gets the IoU 0", 0.0)
-_absent("a class that is nowhere gets the IoU 1", 1.0)
-
-
-@mistake(EVALUATION, "void pixels are counted as errors of what is predicted there", UNLABELLED, costly=True)
+@mistake(
+    EVALUATION,
+    "void pixels are counted as errors of what is predicted there",
+    UNLABELLED,
+    "training-results",
+    costly=True,
+)
 def _(op, model, batches, num_classes):
     scores, targets = _all_scores(model, batches), torch.cat([y.flatten() for _, y in batches])
     predicted = scores.argmax(1).flatten()
@@ -305,7 +307,7 @@ def _(op, model, batches, num_classes):
     return torch.stack(hits) / torch.stack(either)
 
 
-@mistake(EVALUATION, "void pixels are counted as right", UNLABELLED, costly=True)
+@mistake(EVALUATION, "void pixels are counted as right", UNLABELLED, "training-results", costly=True)
 def _(op, model, batches, num_classes):
     matrix = ConfusionMatrix(num_classes, -1)
     predicted, targets = _all_scores(model, batches).argmax(1), torch.cat([y for _, y in batches])
@@ -318,7 +320,7 @@ _evaluates(
 )
 
 
-@mistake(EVALUATION, "void pixels are counted as the last class", UNLABELLED, costly=True)
+@mistake(EVALUATION, "void pixels are counted as the last class", UNLABELLED, "training-results", costly=True)
 def _(op, model, batches, num_classes):
     return op(model, [(x, torch.where(_known(y), y, num_classes - 1)) for x, y in batches], num_classes)
 

@@ -1,0 +1,198 @@
+"""What problem set 5 needs besides checks of functions: networks as files, trained once."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from autograder import hidden
+from pixelwise.checks import CheckFailed, ps5
+from pixelwise.checks.ps5 import PixelClassifier, new_network, train_once
+from pixelwise.checks.ps5.mistakes import right_ablation, right_step
+
+from .answers.ps5 import ANSWERS
+from .course import copy_files
+from .networks import names
+
+FILES = {(answer.task, answer.name): answer.function for answer in ANSWERS if answer.task.endswith(".pt")}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def notebook_names():
+    return names()
+
+
+# --- train_once -------------------------------------------------------------------------------------------
+
+
+def fill(value: float):
+    def fit(model):
+        with torch.no_grad():
+            for weights in model.parameters():
+                weights.fill_(value)
+        return [2.0, 1.0]
+
+    return fit
+
+
+def first_weight(model) -> float:
+    return next(model.parameters()).flatten()[0].item()
+
+
+def test_it_trains_once_and_reads_from_then_on(capsys):
+    assert train_once("a.pt", new_network(1), fill(0.5)) == [2.0, 1.0]
+    model = new_network(1)
+    assert train_once("a.pt", model, fill(0.25)) == []
+    assert first_weight(model) == 0.5
+    assert "nothing trained" in capsys.readouterr().out
+    assert train_once("a.pt", model, fill(0.25), again=True) == [2.0, 1.0]
+    train_once("a.pt", model, fill(0.5))
+    assert first_weight(model) == 0.25
+
+
+def test_nothing_is_trained_while_a_submission_is_graded(monkeypatch, folder, capsys):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert train_once("a.pt", new_network(1), fill(0.5)) is None
+    assert not list(folder.iterdir())
+    assert "has not been handed in" in capsys.readouterr().out
+
+
+def test_a_broken_file_is_named_and_kept(capsys):
+    Path("a.pt").write_bytes(b"a page of some website")
+    assert train_once("a.pt", new_network(1), fill(0.5)) is None
+    assert Path("a.pt").read_bytes() == b"a page of some website"
+    assert "a.pt cannot be read as weights" in capsys.readouterr().out
+
+
+def test_without_train_step_there_is_nothing_to_train(folder, capsys):
+    def unwritten(model):
+        raise NotImplementedError()
+
+    assert train_once("a.pt", new_network(1), unwritten) is None
+    assert not list(folder.iterdir())
+    assert "not written yet" in capsys.readouterr().out
+
+
+# --- Networks as files ------------------------------------------------------------------------------------
+
+
+def test_nothing_in_a_file_runs(folder):
+    FILES["scenes.pt", "a_pickle_that_runs"]()
+    with pytest.raises(CheckFailed, match="cannot be read as weights"):
+        ps5.scenes_learns("scenes.pt")
+    assert [path.name for path in folder.iterdir()] == ["scenes.pt"]
+    torch.load("scenes.pt", weights_only=False)  # the file is as bad as it should be for this test
+    assert Path("it-ran").exists()
+
+
+def test_a_link_to_a_file_is_no_file():
+    copy_files("ps5_training", Path())
+    Path("scenes.pt").rename("elsewhere.pt")
+    Path("scenes.pt").symlink_to("elsewhere.pt")
+    with pytest.raises(CheckFailed, match="not an ordinary file"):
+        ps5.scenes_learns("scenes.pt")
+
+
+def test_a_tensor_that_says_more_than_it_holds_is_refused():
+    state = new_network(3).state_dict()
+    name = next(iter(state))
+    torch.save(state | {name: torch.zeros(1).expand(10**9)}, "scenes.pt")
+    with pytest.raises(CheckFailed, match="a network of another size"):
+        ps5.scenes_learns("scenes.pt")
+
+
+def test_two_levels(capsys):
+    """Half-way between a network and noise: the lower bar alone is passed."""
+    copy_files("ps5_training", Path())
+    state = torch.load("scenes.pt", weights_only=True)
+    torch.manual_seed(0)
+    noisy = {
+        name: one.float() + 0.08 * torch.randn(one.shape) if one.ndim == 4 else one
+        for name, one in state.items()
+    }
+    torch.save(noisy, "scenes.pt")
+    ps5.scenes_learns("scenes.pt")
+    hidden.check(ps5.scenes_learns, "scenes.pt")
+    with pytest.raises(CheckFailed, match=r"reaches a mean IoU of 0\.[78]\d; 0\.85 is needed"):
+        ps5.scenes_well("scenes.pt")
+
+
+def test_hidden_images_are_others(monkeypatch):
+    copy_files("ps5_training", Path())
+    seeds = []
+    monkeypatch.setattr(ps5.NetworkCheck, "failure", lambda self, file: seeds.append(self.seed))
+    for check in (ps5.scenes_learns, ps5.brain_well):
+        hidden.check(check, "scenes.pt")
+    assert len({*seeds, ps5.scenes_learns.seed}) == 3
+
+
+# --- What the notebook says and gives ---------------------------------------------------------------------
+
+
+def test_the_worked_example_of_task_1():
+    model = PixelClassifier(torch.tensor([[1.0], [-1.0]]))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    loss = right_step(model, optimizer, torch.tensor([[[[2.0]]]]), torch.tensor([[[1]]]))
+    assert f"{loss:.2f}" == "4.02"
+    assert f"{math.log(4):.2f}" == "1.39"
+    assert [f"{weight:.2f}" for weight in model.weight.flatten().tolist()] == ["0.02", "-0.02"]
+
+
+def test_fit_lets_a_network_learn_and_reports(notebook_names, capsys):
+    torch.manual_seed(0)
+    images, targets = notebook_names["scenes"]("train", 4)
+    losses = notebook_names["fit"](new_network(3), images[..., :32, :32], targets[..., :32, :32], steps=100)
+    assert len(losses) == 100 and losses[-1] < 0.5 * losses[0]
+    assert capsys.readouterr().out.startswith(" 100 steps: loss 0.")
+
+
+def test_fit_crops_images_and_targets_alike(notebook_names, monkeypatch):
+    seen = []
+    monkeypatch.setitem(
+        notebook_names,
+        "train_step",
+        lambda model, optimizer, *batch: optimizer.step() or seen.append(batch) or 0.0,
+    )
+    targets = torch.arange(2 * 40 * 30).reshape(2, 40, 30)
+    notebook_names["fit"](new_network(1), targets[:, None].float(), targets, steps=6, crop=16)
+    for images, truth in seen:
+        assert images.shape == (8, 1, 16, 16)
+        assert torch.equal(images[:, 0], truth.float())
+
+
+def test_a_real_ablation_repeats_itself(notebook_names):
+    images, targets = notebook_names["scenes"]("train", 4)
+
+    def build(copy_paths):
+        return new_network(3, copy_paths)
+
+    def fit(model, steps, seed):
+        notebook_names["fit"](model, images, targets, steps, seed)
+
+    def score(model):
+        return notebook_names["evaluate"](model, [(images, targets)], 4).nanmean().item()
+
+    pair = right_ablation(build, fit, score, 2, 0)
+    assert pair == right_ablation(build, fit, score, 2, 0)
+    assert pair[0] != pair[1]
+
+
+def test_bars_lie_below_what_was_measured():
+    """… by a margin: the figures in networks.py."""
+    from . import networks
+
+    rows = {line.split()[0]: line.split()[1:7] for line in networks.__doc__.splitlines() if "0." in line[:20]}
+    for data, check in networks.CHECKS.items():
+        *measured, bar = map(float, rows[data])
+        assert min(measured) >= bar + 0.05
+        assert bar == pytest.approx(check._bar(), abs=0.02)
