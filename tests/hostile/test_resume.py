@@ -32,7 +32,7 @@ def test_killed_and_resumed(tmp_path):
         run.send_signal(signal.SIGKILL)
         run.wait()
     time.sleep(1)
-    left = subprocess.run(["pgrep", "-f", "inside.zygote"], capture_output=True, text=True).stdout
+    left = subprocess.run(["pgrep", "-f", str(course)], capture_output=True, text=True).stdout
     assert not left, "a killed run has left its sandbox behind"
     done = subprocess.run(COMMAND, cwd=course, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
