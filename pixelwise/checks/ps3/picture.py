@@ -70,6 +70,7 @@ def draw_sizes(cls: Module, size: int, in_channels: int = 1, **settings: Any) ->
         axes.text(place, rows / 2, f"{channels}", ha="center", va="bottom", fontsize=7)
         axes.text(place, -rows / 2, f"{rows}", ha="center", va="top", fontsize=7)
     labels = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    labels["image, or maps joined"] = labels.pop("image")
     labels.pop("copy joined", None)
     figure.legend(labels.values(), labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
     axes.set_title("above each map its channels, below it its rows", fontsize=9)
