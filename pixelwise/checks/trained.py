@@ -158,9 +158,8 @@ def _thresholds(data: str) -> Any:
 @lru_cache(maxsize=8)
 def _unseen(data: str, seed: int) -> list[tuple[Tensor, Tensor]]:
     """Images of the test part in batches."""
-    settings = {"n": 48} if data == "scenes" else {}
-    pairs = list(load(data, "test", seed=seed, **settings))
-    images, targets = map(torch.stack, zip(*(pairs if data == "scenes" else pairs[::2]), strict=True))
+    settings = {"n": 64} if data == "scenes" else {}
+    images, targets = load(data, "test", seed=seed, **settings).tensors()
     return list(zip(images.split(16), targets.split(16), strict=True))
 
 
