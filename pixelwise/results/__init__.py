@@ -110,14 +110,6 @@ class Table:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        rows = self.summary()
-        head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in rows[0])
-        body = "".join(
-            "<tr>" + "".join(f"<td>{cell}</td>" for cell in row.values()) + "</tr>" for row in rows
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
     def _distinct(self) -> list[Row]:
         found: list[Row] = []
         for row in self.rows:

@@ -152,7 +152,6 @@ def test_a_table_is_mean_and_deviation_of_each_setting():
     first, second = (line.split() for line in str(table).splitlines()[1:])
     assert first == ["brain", "1", "0.600", "±", "0.100", "3"]
     assert second == ["brain", "2", "0.700", "±", "0.200", "3"]
-    assert "<td>0.700 ± 0.200</td>" in table._repr_html_()
     with pytest.raises(KeyError, match="depth"):
         table.mean("mean_iou", depth=3)
 
