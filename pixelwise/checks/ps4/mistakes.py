@@ -963,8 +963,6 @@ _one_cell("the only cell is taken for the second nearest, too", lambda first: fi
 
 # --- The mended losses ------------------------------------------------------------------------------------
 
-_STILL = "Your function still computes what the given one does, so that its bug is still there. "
-
 MEAN: Bank = []
 
 
@@ -975,7 +973,7 @@ def _mean(title: str, advice: str, section: str = "loss-sum-or-mean") -> Callabl
 _COUNTED = "The mean is over the positions that count: their losses, added up, divided by their number."
 
 
-@_mean("the given loss is not mended yet", f"{_STILL}Take the smallest case and count with pencil and paper.")
+@_mean("the given loss is not mended yet", "Take the smallest case and count with pencil and paper.")
 def _(op, scores, target, ignore_index=255):
     return F.cross_entropy(scores, target, ignore_index=ignore_index, reduction="none").mean()
 
@@ -1060,8 +1058,7 @@ def _focused(log_p: Tensor, target: Tensor, gamma: float) -> Tensor:
 
 @_focal(
     "the given loss is not mended yet",
-    f"{_STILL}Print what it makes of the scores of the smallest case, step by step: which numbers "
-    "stand together?",
+    "Print what it makes of the scores of the smallest case, step by step: which numbers stand together?",
 )
 def _(op, scores, target, gamma=2):
     rows = scores.reshape(-1, scores.shape[1])
@@ -1148,7 +1145,7 @@ def _iou_loss(p: Tensor, target: Tensor) -> Tensor:
 
 @_overlap(
     "the given loss is not mended yet",
-    f"{_STILL}Add up what it takes for probabilities, at one position of the smallest case.",
+    "Add up what it takes for probabilities, at one position of the smallest case.",
     "loss-softmax",
 )
 def _(op, scores, target):
