@@ -145,14 +145,14 @@ def grade(
     if not todo:
         return []
     with _only_writer(course), _bar(len(todo), quiet) as bar:
-        shutil.rmtree(course.stage / "work", ignore_errors=True)
+        shutil.rmtree(course.stage / "staged", ignore_errors=True)
         writer = _Writer(course)
         results = []
         for done in _run_all(course, todo, max(1, min(workers or os.cpu_count() or 1, len(todo))), unsafe):
             results.append(writer.record(done))
             bar.update()
             bar.set_postfix_str(f"{sum(bool(one.failed) for one in results)} failed", refresh=False)
-        shutil.rmtree(course.stage / "work", ignore_errors=True)
+        shutil.rmtree(course.stage / "staged", ignore_errors=True)
         return sorted(results, key=lambda one: one.student)
 
 
@@ -268,15 +268,15 @@ class _Writer:
 
     def __init__(self, course: Course):
         self.course = course
-        self.work = course.stage / "work"
+        self.work = course.stage / "staged"
         config = copy.deepcopy(course.config)
         # The notebook is repaired already, and its metadata are the release's.
         needless = ("SandboxedExecute", "Repair", "ClearOutput", "CheckCellMetadata")
         for steps in (config.Autograde.sanitize_preprocessors, config.Autograde.autograde_preprocessors):
             steps[:] = [step for step in steps if not step.endswith(needless)]
         config.Autograde.autograde_preprocessors.insert(0, Executed)
-        config.CourseDirectory.submitted_directory = f"{_STAGE}/work/submitted"
-        config.CourseDirectory.autograded_directory = f"{_STAGE}/work/autograded"
+        config.CourseDirectory.submitted_directory = f"{_STAGE}/staged/submitted"
+        config.CourseDirectory.autograded_directory = f"{_STAGE}/staged/autograded"
         warnings.simplefilter("ignore", SAWarning)  # nbgrader's queries, old and harmless
         self.api = NbGraderAPI(config=config)
         self.api.log.setLevel(logging.ERROR)
@@ -331,7 +331,7 @@ class _Writer:
             except MissingEntry:
                 pass
         config = copy.deepcopy(self.course.config)
-        config.CourseDirectory.release_directory = f"{_STAGE}/work/release"
+        config.CourseDirectory.release_directory = f"{_STAGE}/staged/release"
         said = NbGraderAPI(config=config).generate_assignment(self.course.assignment, force=True, create=True)
         if not said["success"]:
             raise CannotGrade(
