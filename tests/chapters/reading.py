@@ -88,7 +88,7 @@ def plain(markdown: str) -> str:
     text = re.sub(r"^\*\*\d+\.\*\*", "", text, flags=re.MULTILINE)  # a question's own number
     text = re.sub(r"\{cite:\w\}`[^`]*`|<a [^>]*>|</a>", "", text)
     text = re.sub(r"\{download\}`([^<`]*?)\s*<[^`]*>`", r"\1", text)
-    text = re.sub(r"\[([^\]]*)\]\((?:#|http)[^)]*\)", r"\1", text)
+    text = re.sub(r"\[([^\]]*)\]\((?:#|http|\w+\.md)[^)]*\)", r"\1", text)
     return re.sub(r"\s+", " ", text)
 
 
