@@ -39,7 +39,8 @@ def test_it_is_the_chapter(page):
 
 
 def test_links_lead_to_the_page_with_their_goal():
-    shown = notebooks.plain('[a](#unet-hourglass), [b](loss.md), <a href="#paper?step=3">c</a>', URL, "summary")
+    links = '[a](#unet-hourglass), [b](loss.md), <a href="#paper?step=3">c</a>'
+    shown = notebooks.plain(links, URL, "summary")
     assert f"[a]({URL}unet.html#unet-hourglass)" in shown
     assert f"[b]({URL}loss.html)" in shown
     assert f'href="{URL}summary.html#paper?step=3"' in shown
