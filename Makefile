@@ -69,7 +69,7 @@ exercises: setup ## make exercises/ from solutions/
 answers: setup ## what the checks say to the banks of right and wrong answers
 	@$(BIN)/python -m tests.exercises.answers
 
-outputs: setup ## record the text outputs that the notebooks are tested against
+outputs: book ## record the text outputs that the notebooks are tested against
 	$(BIN)/python -m tests.notebooks.record
 
 experiments: setup ## measure what is missing in pixelwise/results (PIXELWISE_DATA: the folder with isbi2012/ and camvid/)

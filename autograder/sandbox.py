@@ -29,6 +29,8 @@ from .inside.confine import Limits
 ROOT = Path(__file__).resolve().parent.parent
 _STARTS_WITHIN = 120  # seconds; importing torch from a cold disk takes long
 _MOST_BYTES = 100 << 20  # of one submission's files
+#: Where a virtual environment is seen inside: its own place may be below /tmp, which is private there.
+_PYTHON = Path(sys.prefix if sys.prefix == sys.base_prefix else "/grader/python")
 
 
 class Unavailable(RuntimeError):
@@ -54,9 +56,11 @@ class Zygote:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as the process)
         settings = json.dumps({"confined": not unsafe, "limits": asdict(limits or Limits())})
         numbers = [one.fileno() for one in theirs]
-        command = [sys.executable, "-m", "inside.zygote", ",".join(map(str, numbers)), settings]
+        prefix = Path(sys.prefix) if unsafe else _PYTHON
+        python = str(prefix / Path(sys.executable).relative_to(sys.prefix))
+        command = [python, "-m", "inside.zygote", ",".join(map(str, numbers)), settings]
         environment = {
-            "PATH": f"{sys.prefix}/bin:/usr/bin:/bin",
+            "PATH": f"{prefix}/bin:/usr/bin:/bin",
             "PYTHONPATH": "/grader",
             "LANG": "C.UTF-8",
             "HOME": "/tmp",
@@ -248,7 +252,7 @@ def _bubblewrap(environment: dict[str, str]) -> list[str]:
     for name in ("/etc/ld.so.cache", "/etc/fonts", "/etc/alternatives"):
         command += ["--ro-bind-try", name, name]
     seen = {Path("/usr"): Path("/usr"), Path(sys.base_prefix): Path(sys.base_prefix)}
-    seen |= {Path(sys.prefix): Path(sys.prefix)}
+    seen |= {_PYTHON: Path(sys.prefix)}
     seen |= {Path("/grader", name.name): name for name in (ROOT / "autograder/inside", ROOT / "pixelwise")}
     # Folders on the way, which bubblewrap makes for its own user alone.
     ways = {parent for place in seen for parent in place.parents if parent != Path("/")} | {Path("/etc")}

@@ -149,7 +149,7 @@ def _ignored(kind: str) -> bool:
 
 
 def _stored(texts: dict[str, str]) -> dict[str, Any]:
-    return {kind: _sanitized(text).split("\n") for kind, text in texts.items()}
+    return {kind: _sanitized(text).split("\n") for kind, text in sorted(texts.items())}
 
 
 def _sanitized(text: str) -> str:

@@ -70,7 +70,7 @@ def test_a_chapter_printed_what_is_stored(name):
     shown, stored = (without_varying(one, notebook) for one in (to_store(notebook), expected(name)))
     assert shown["code cells"] == stored["code cells"], f"look at what changed, then run {RECORD} {name}"
     for now, then in zip(shown["outputs"], stored["outputs"], strict=True):
-        assert now == then
+        assert (now["cell"], now["outputs"]) == (then["cell"], then["outputs"])
 
 
 def test_nothing_is_stored_for_notebooks_that_are_gone():

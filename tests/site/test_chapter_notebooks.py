@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book" / "site"))
 
-import notebooks  # noqa: E402
+import chapter_notebooks as notebooks  # noqa: E402
 
 URL = "https://owner.github.io/course/"
 CHAPTERS = [page for page in sorted((ROOT / "book").glob("*.md")) if notebooks.is_chapter(page)]
