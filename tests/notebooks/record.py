@@ -1,6 +1,7 @@
 """Store the notebooks' text outputs: `python -m tests.notebooks.record [name …]`.
 
-Solutions are run; chapters were, by `make book`. Read the difference before you commit it: it is what readers will see change.
+Solutions are run; chapters were, by `make book`. Read the difference before you commit it: it is what
+readers will see change.
 """
 
 from __future__ import annotations
