@@ -80,7 +80,7 @@ benchmarks/peers/.installed: benchmarks/requirements.txt | .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target benchmarks/peers -r $<
 	@touch $@
 
-bench: book chromium benchmarks/peers/.installed ## measure pages, widgets, operators, networks (an hour; PIXELWISE_DATA as above)
+bench: book chromium benchmarks/peers/.installed ## measure pages, widgets, operators, networks (long; PIXELWISE_DATA as above)
 	cd benchmarks && npm ci --no-audit --no-fund --loglevel=error
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.live_unet
