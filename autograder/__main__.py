@@ -9,8 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from .runner import CannotGrade, Course, Result, grade
+from .course import CannotGrade, Course
+from .runner import grade
 from .sandbox import Unavailable
+from .writer import Result
 
 
 def main() -> int:

@@ -19,7 +19,9 @@ import pytest
 from traitlets.config import Config
 
 from autograder import hidden
-from autograder.runner import Course, Result, grade
+from autograder.course import Course
+from autograder.runner import grade
+from autograder.writer import Result
 from tests.exercises.course import copy_course, scores, submission, submit
 
 from .corpus import ALL, CANARY, CASES, RIGHT, SET, SURVIVOR, Case
