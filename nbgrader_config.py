@@ -1,4 +1,7 @@
-"""nbgrader reads this file in the folder where it is started. The settings are in autograder/config.py."""
+"""nbgrader reads this file in the folder where it is started, and so does `python -m autograder`.
+
+The course's settings are in autograder/config.py; what you set below them counts.
+"""
 
 import sys
 from pathlib import Path
@@ -8,4 +11,5 @@ sys.path.insert(0, str(root))
 
 from autograder.config import configure  # noqa: E402
 
-configure(get_config(), root)  # noqa: F821  (nbgrader provides it)
+c = get_config()  # noqa: F821  (nbgrader provides it)
+configure(c, root)

@@ -24,13 +24,22 @@ def configure(c: Any, root: Path) -> None:
     c.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
     c.ClearSolutions.text_stub = "*Your answer here.*"
 
+    # nbgrader's steps, but that the gradebook also follows a correction in mid-term.
+    own = "nbgrader.preprocessors."
+    c.GenerateAssignment.preprocessors = [
+        *(own + name for name in ("IncludeHeaderFooter", "InstantiateTests", "LockCells", "ClearSolutions")),
+        *(own + name for name in ("ClearOutput", "CheckCellMetadata", "ComputeChecksums")),
+        "autograder.corrected.SaveCorrectedCells",
+        *(own + name for name in ("ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums")),
+        own + "CheckCellMetadata",
+    ]
+
     # nbgrader gives 0 to a test cell that writes to stderr. A warning is no wrong answer.
     c.IgnorePattern.enabled = True
     c.IgnorePattern.pattern = r"(?s).*"
 
     # The release's cells with the student's answers, whatever was done to the notebook. Students' cells run
     # in the sandbox, graded cells here. `--SandboxedExecute.unsafe=True` does without a sandbox.
-    own = "nbgrader.preprocessors."
     c.Autograde.sanitize_preprocessors = [
         "autograder.intake.Repair",
         *(own + name for name in ("ClearOutput", "OverwriteCells", "CheckCellMetadata")),

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbgrader.coursedir import CourseDirectory
-from traitlets.config import Config
-
-from .config import configure
+from traitlets.config import Config, PyFileConfigLoader
 
 STAGE = ".grading"
+SETTINGS = "nbgrader_config.py"
 
 
 class CannotGrade(RuntimeError):
@@ -26,8 +25,10 @@ class Course:
 
     @classmethod
     def at(cls, root: Path, assignment: str, changes: Config | None = None) -> Course:
-        config = Config()
-        configure(config, root)
+        """The course in the folder `root`, with the settings that nbgrader reads there."""
+        if not (root / SETTINGS).is_file():
+            raise CannotGrade(f"{root} holds no {SETTINGS}: start in the course's folder.")
+        config = PyFileConfigLoader(SETTINGS, str(root)).load_config()
         config.merge(changes or {})
         course = cls(config, assignment)
         if not course.release_folder.is_dir():

@@ -12,14 +12,16 @@ import logging
 import shutil
 import warnings
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.preprocessors import NbGraderPreprocessor
 from sqlalchemy.exc import SAWarning
 
+from . import corrected
 from .course import STAGE, CannotGrade, Course
 from .sandbox import ordinary_files
 
@@ -122,13 +124,13 @@ class Writer:
             result.needs_manual = recorded.needs_manual_grade
 
     def _know_assignment(self) -> None:
-        """A new gradebook learns the assignment from its solution notebook."""
+        """The gradebook learns the assignment from its solution notebook, if it is new or corrected."""
+        source = Path(self.course.folder("source"), self.course.release.name)
+        if change := corrected.differs(source, self.course.release):
+            raise CannotGrade(f"{change} differ between {source} and its release: run make exercises")
         with Gradebook(self.api.coursedir.db_url, self.api.coursedir.course_id) as gradebook:
-            try:
-                if gradebook.find_assignment(self.course.assignment).notebooks:
-                    return
-            except MissingEntry:
-                pass
+            if corrected.is_known(gradebook, self.course.assignment, source):
+                return
         config = copy.deepcopy(self.course.config)
         config.CourseDirectory.release_directory = f"{STAGE}/staged/release"
         said = NbGraderAPI(config=config).generate_assignment(self.course.assignment, force=True, create=True)
