@@ -1,8 +1,9 @@
-"""The sandbox: one warm process inside bubblewrap from which the kernels of all submissions are forked.
+"""The sandbox: one warm process from which the kernels of all submissions are forked.
 
-The warm process (`inside/zygote.py`) sees a read-only system, Python, `pixelwise` and the folder `inside`: no
-solutions, no gradebook, no submissions, no network. Each kernel then shuts itself in once more
-(`inside/confine.py`), so that it sees no other kernel either.
+The warm process (`inside/zygote.py`) is inside bubblewrap: it sees a read-only system, Python, `pixelwise`
+and the folder `inside`; no solutions, no gradebook, no submissions, no network. Each kernel then shuts itself
+in once more (`inside/confine.py`), so that it sees no other kernel either. Where namespaces are forbidden, as
+in most containers, each kernel is shut in by Landlock instead: it may open the same files and no others.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import select
 import signal
@@ -21,14 +23,20 @@ import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .inside import landlock
 from .inside.confine import Limits
 
 ROOT = Path(__file__).resolve().parent.parent
 _STARTS_WITHIN = 120  # seconds; importing torch from a cold disk takes long
 _MOST_BYTES = 100 << 20  # of one submission's files
+_WITHOUT = (
+    "Nothing was graded. Submissions are code by strangers: grade on a machine that allows unprivileged\n"
+    "user namespaces or has Landlock, or, if you trust every student, without a sandbox: --unsafe."
+)
 #: Where a virtual environment is seen inside: its own place may be below /tmp, which is private there.
 _PYTHON = Path(sys.prefix if sys.prefix == sys.base_prefix else "/grader/python")
 
@@ -48,33 +56,23 @@ class Zygote:
         if sys.platform != "linux":
             raise Unavailable("The grader forks kernels in ways that only Linux has: grade in a container.")
         self.unsafe = unsafe
+        self.wall = "none" if unsafe else choose_wall()
         self.channel = 0
         ours, theirs = zip(
             *(socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(channels)), strict=True
         )
         self._channels, self._ready = ours, [False] * channels
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as the process)
-        settings = json.dumps({"confined": not unsafe, "limits": asdict(limits or Limits())})
+        prefix = _PYTHON if self.wall == "namespaces" else Path(sys.prefix)
+        settings = {"wall": self.wall, "limits": asdict(limits or Limits()), "readable": _readable()}
         numbers = [one.fileno() for one in theirs]
-        prefix = Path(sys.prefix) if unsafe else _PYTHON
         python = str(prefix / Path(sys.executable).relative_to(sys.prefix))
-        command = [python, "-m", "inside.zygote", ",".join(map(str, numbers)), settings]
-        environment = {
-            "PATH": f"{prefix}/bin:/usr/bin:/bin",
-            "PYTHONPATH": "/grader",
-            "LANG": "C.UTF-8",
-            "HOME": "/tmp",
-            "USER": "student",
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "NBGRADER_EXECUTION": "autograde",
-        }
-        if unsafe:
-            environment["PYTHONPATH"] = f"{ROOT / 'autograder'}:{ROOT}"
-        else:
+        command = [python, "-m", "inside.zygote", ",".join(map(str, numbers)), json.dumps(settings)]
+        environment = _environment(prefix)
+        if self.wall == "namespaces":
             command = [*_bubblewrap(environment), "--", *command]
+        else:
+            environment["PYTHONPATH"] = f"{ROOT / 'autograder'}:{ROOT}"
         self._process = subprocess.Popen(
             command,
             env=environment,
@@ -104,8 +102,7 @@ class Zygote:
             raise Unavailable(
                 "The sandbox does not start:\n    "
                 + "\n    ".join(reason[-5:] or ["(no message)"])
-                + "\nNothing was graded. Submissions are code by strangers: grade on a machine that allows "
-                "unprivileged\nuser namespaces, or, if you trust every student, without a sandbox: --unsafe."
+                + f"\n{_WITHOUT}"
             )
         self._ready[self.channel] = True
 
@@ -120,8 +117,8 @@ class Zygote:
         """
         self.wait_until_ready()
         channel = self._channels[self.channel]
-        folder = tempfile.TemporaryDirectory(prefix="submission-") if self.unsafe else None
-        request = {"connection": connection, "folder": folder.name if folder else ""}
+        folder = "" if self.wall == "namespaces" else tempfile.mkdtemp(prefix="submission-")
+        request = {"connection": connection, "folder": folder}
         news, their_news = os.pipe()
         archive = os.memfd_create("files")
         try:
@@ -160,7 +157,7 @@ class SubmissionProcess:
 
     handle: int | None
     _news: int
-    _folder: tempfile.TemporaryDirectory | None
+    _folder: str
     news: str = ""
 
     def alive(self) -> bool:
@@ -172,16 +169,18 @@ class SubmissionProcess:
                 signal.pidfd_send_signal(self.handle, number)
 
     def kill(self) -> None:
-        """End it. Its process-id namespace ends with it, and so all that it started."""
+        """End it, and all that it started: with its process-id namespace, or by its guardian's hand."""
         self.signal(signal.SIGKILL)
         if self.handle is not None:
             self._ended(2)
+            while self._folder and select.select([self._news], [], [], 2)[0] and os.read(self._news, 4096):
+                pass  # until the guardian, its work done, has closed its end
             os.close(self.handle)
             os.close(self._news)
             self.handle = None
-        if self._folder:
-            self._folder.cleanup()
-            self._folder = None
+        if self._folder:  # as deep as it may be: shutil.rmtree calls itself
+            subprocess.run(["rm", "-rf", "--", self._folder], stderr=subprocess.DEVNULL)
+            self._folder = ""
 
     def read_news(self, seconds: float = 30) -> str:
         """What its guardian says next: "up", or why it ended."""
@@ -223,6 +222,72 @@ def ordinary_files(folder: Path) -> list[Path]:
         if len(found) > 2000:
             raise ValueError("more than 2000 files")
     return found
+
+
+@cache
+def choose_wall() -> str:
+    """How submissions are shut in here: "namespaces", or else "landlock". Unavailable if neither works.
+
+    PIXELWISE_SANDBOX, set to one of the two, asks for that one.
+    """
+    asked = os.environ.get("PIXELWISE_SANDBOX", "")
+    if asked not in ("", "namespaces", "landlock"):
+        raise Unavailable(f"PIXELWISE_SANDBOX is {asked!r}; it may be namespaces or landlock.")
+    reasons = {}
+    for wall in [asked] if asked else ["namespaces", "landlock"]:
+        reasons[wall] = _why_not(wall)
+        if not reasons[wall]:
+            if wall == "landlock" and not asked:
+                logging.getLogger(__name__).warning(
+                    "Here are no namespaces (%s): submissions are shut in by Landlock, version %d.",
+                    *(reasons["namespaces"], landlock.version()),
+                )
+            return wall
+    text = "\n".join(f"    {wall}: {reason}" for wall, reason in reasons.items())
+    raise Unavailable(f"There is no sandbox here:\n{text}\n{_WITHOUT}")
+
+
+def _why_not(wall: str) -> str:
+    """What goes wrong when a process shuts itself in; nothing, if nothing does."""
+    prefix = _PYTHON if wall == "namespaces" else Path(sys.prefix)
+    command = [str(prefix / Path(sys.executable).relative_to(sys.prefix)), "-m", "inside.confine", wall]
+    environment = _environment(prefix)
+    with tempfile.TemporaryDirectory(prefix="submission-") as folder:
+        if wall == "namespaces":
+            try:
+                command = [*_bubblewrap(environment), "--", *command]
+            except Unavailable as reason:
+                return str(reason)
+        else:
+            environment["PYTHONPATH"] = f"{ROOT / 'autograder'}"
+        done = subprocess.run(
+            [*command, folder], env=environment, cwd="/", capture_output=True, text=True, errors="replace"
+        )
+    said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return said[-1] if done.returncode else ""
+
+
+def _environment(prefix: Path) -> dict[str, str]:
+    return {
+        "PATH": f"{prefix}/bin:/usr/bin:/bin",
+        "PYTHONPATH": "/grader",
+        "LANG": "C.UTF-8",
+        "HOME": "/tmp",
+        "USER": "student",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NBGRADER_EXECUTION": "autograde",
+    }
+
+
+def _readable() -> list[str]:
+    """The files and folders that a submission may read where they are."""
+    system = [f"/{name}" for name in ("usr", "bin", "sbin", "lib", "lib32", "lib64")]
+    system += ["/etc/ld.so.cache", "/etc/fonts", "/etc/alternatives", "/etc/localtime"]
+    own = [sys.prefix, sys.base_prefix, *map(str, (ROOT / "autograder/inside", ROOT / "pixelwise"))]
+    return [place for place in [*system, *own] if Path(place).exists()]
 
 
 def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:

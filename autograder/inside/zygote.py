@@ -1,6 +1,6 @@
 """The process that kernels are forked from: everything that is slow to import is imported already.
 
-    python -m inside.zygote FD[,FD…] '{"confined": true, "limits": {…}}'
+    python -m inside.zygote FD[,FD…] '{"wall": "namespaces", "limits": {…}}'
 
 Each FD is a Unix socket on which a grader asks for kernels. A request is JSON with five listening sockets
 (for the kernel's channels), a tar archive of the submission's files and a pipe for news. The answer is a file
@@ -17,11 +17,9 @@ import importlib
 import json
 import os
 import select
-import signal
 import socket
 import sys
 import tarfile
-import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -34,7 +32,7 @@ import numpy
 import torch
 import zmq
 
-from . import confine
+from . import confine, guard
 from .kernel import SubmissionKernel
 
 #: What a kernel, or the first cell of a notebook, would import.
@@ -51,9 +49,7 @@ WARM = (
     *("IPython.extensions.storemagic", "pixelwise.checks", "pixelwise.widgets", "torch.testing"),
 )
 WORKING_FOLDER = "/tmp/submission"
-_GUARDED_EVERY = 0.1  # seconds
 _MOST_PRINTED = 2 << 20  # characters
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def main() -> None:
@@ -75,7 +71,7 @@ def main() -> None:
                 continue
             request = json.loads(message)
             if os.fork() == 0:
-                _guard(channel, channels, request, descriptors, limits, settings["confined"])
+                _guard(channel, channels, request, descriptors, limits, settings)
             for descriptor in descriptors:
                 os.close(descriptor)
 
@@ -104,38 +100,26 @@ def _guard(
     request: dict,
     descriptors: list[int],
     limits: confine.Limits,
-    confined: bool,
+    settings: dict[str, Any],
 ) -> None:
     """Fork the kernel, hand its process over, and end it if it uses too much. Never returns."""
+    wall = settings["wall"]
     *_, news = descriptors
     try:
-        confine.die_with_parent()
-        if confined:
+        if wall == "namespaces":
             confine.leave_namespaces()
         kernel = os.fork()
         if kernel == 0:
             for one in channels:
                 one.close()
-            _serve(request, descriptors, limits, confined)
+            _serve(request, descriptors, limits, settings)
+        guard.prepare(alone=wall == "namespaces")
         handle = os.pidfd_open(kernel)
         socket.send_fds(channel, [b"kernel"], [handle])
         for descriptor in descriptors[:-1]:
             os.close(descriptor)
-        ended = select.poll()
-        ended.register(handle, select.POLLIN)
-        last = time.monotonic() + limits.seconds
-        last, reason = time.monotonic() + limits.seconds, ""
-        while not reason and not ended.poll(1000 * _GUARDED_EVERY):
-            if _memory(kernel) > limits.memory:
-                reason = f"It used more than {limits.memory >> 20} MB of memory."
-            elif time.monotonic() > last:
-                reason = f"It lived longer than {limits.seconds} seconds."
-        if reason:
-            os.kill(kernel, signal.SIGKILL)
-        _, status = os.waitpid(kernel, 0)
-        code = os.waitstatus_to_exitcode(status)
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        os.write(news, (reason or f"Its process ended ({how}).").encode())
+        reason = guard.watch(kernel, limits, wall == "namespaces", request["folder"])
+        os.write(news, reason.encode())
     except BaseException:
         os.write(news, traceback.format_exc().encode()[-3000:])
         channel.send(b"failed")
@@ -143,29 +127,19 @@ def _guard(
         os._exit(0)
 
 
-def _memory(process: int) -> int:
-    """Bytes of private memory of a process and its descendants."""
-    try:
-        pages = [int(number) for number in Path(f"/proc/{process}/statm").read_text().split()]
-        children = "".join(
-            path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")
-        ).split()
-    except OSError:  # it has just ended
-        return 0
-    return (pages[1] - pages[2]) * _PAGE + sum(_memory(int(child)) for child in children)
-
-
-def _serve(request: dict, descriptors: list[int], limits: confine.Limits, confined: bool) -> None:
+def _serve(request: dict, descriptors: list[int], limits: confine.Limits, settings: dict) -> None:
     """Be the kernel, shut in. Never returns."""
     *listening, files, news = descriptors
     try:
         os.setsid()
         nowhere = os.open("/dev/null", os.O_RDWR)
-        for standard in (0, 1, 2):
+        for standard in (0, 1) if os.environ.get("DBG") else (0, 1, 2):
             os.dup2(nowhere, standard)
-        folder = WORKING_FOLDER if confined else request["folder"]
-        if confined:
+        folder = request["folder"] or WORKING_FOLDER
+        if settings["wall"] == "namespaces":
             confine.enter(folder, limits)
+        elif settings["wall"] == "landlock":
+            confine.enter_beside_others(folder, limits, settings["readable"])
         else:
             confine.die_with_parent()
             os.chdir(folder)

@@ -147,10 +147,19 @@ def saved_by_colab(original: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return changed
 
 
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(trial, id=trial.name, marks=pytest.mark.xdist_group(trial.name)) for trial in TRIALS],
+)
+def trial(request: pytest.FixtureRequest) -> Trial:
+    """Each set has a course of its own, so that two processes can share the work."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A course in which everybody has been graded, in every set."""
-    folder = tmp_path_factory.mktemp("round-trip")
+def course(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course in which everybody has been graded in one set."""
+    folder = tmp_path_factory.mktemp(trial.name)
     course = copy_course(folder / "course")
     exchange, student = folder / "exchange", folder / "student"
     exchange.mkdir()
@@ -163,29 +172,23 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (course / "nbgrader_config.py").open("a") as config:
         config.write(f"\nget_config().Exchange.root = {str(exchange)!r}  # noqa: F821\n")
 
-    for trial in TRIALS:
-        name = trial.name
-        nbgrader(course, "generate_assignment", name, "--force", "--create")
-        nbgrader(course, "release_assignment", name)
-        nbgrader(student, "fetch_assignment", name)
-        (fetched,) = (student / name).glob("*.ipynb")
-        assert nbformat.read(fetched, as_version=4) == notebook("exercises", name)
-        nbformat.write(submission(answers(name), name), fetched)
-        copy_files(name, fetched.parent)
-        nbgrader(student, "submit", name)
-        nbgrader(course, "collect", name)
+    name = trial.name
+    nbgrader(course, "generate_assignment", name, "--force", "--create")
+    nbgrader(course, "release_assignment", name)
+    nbgrader(student, "fetch_assignment", name)
+    (fetched,) = (student / name).glob("*.ipynb")
+    assert nbformat.read(fetched, as_version=4) == notebook("exercises", name)
+    nbformat.write(submission(answers(name), name), fetched)
+    copy_files(name, fetched.parent)
+    nbgrader(student, "submit", name)
+    nbgrader(course, "collect", name)
 
-        submit(course, "unsolved", submission({}, name), name, files=False)
-        submit(course, "mistaken", submission(with_changes(trial, trial.mistake), name), name)
-        warns = saved_by_colab(submission(with_changes(trial, trial.warns), name))
-        submit(course, "warns-in-colab", warns, name)
-        nbgrader(course, "autograde", name)
+    submit(course, "unsolved", submission({}, name), name, files=False)
+    submit(course, "mistaken", submission(with_changes(trial, trial.mistake), name), name)
+    warns = saved_by_colab(submission(with_changes(trial, trial.warns), name))
+    submit(course, "warns-in-colab", warns, name)
+    nbgrader(course, "autograde", name)
     return course
-
-
-@pytest.fixture(params=TRIALS, ids=lambda trial: trial.name)
-def trial(request: pytest.FixtureRequest) -> Trial:
-    return request.param
 
 
 @pytest.fixture
