@@ -133,7 +133,7 @@ def _serve(request: dict, descriptors: list[int], limits: confine.Limits, settin
     try:
         os.setsid()
         nowhere = os.open("/dev/null", os.O_RDWR)
-        for standard in (0, 1) if os.environ.get("DBG") else (0, 1, 2):
+        for standard in (0, 1, 2):
             os.dup2(nowhere, standard)
         folder = request["folder"] or WORKING_FOLDER
         if settings["wall"] == "namespaces":
