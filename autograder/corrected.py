@@ -13,6 +13,8 @@ import nbformat
 from nbgrader.api import Comment, Grade, Gradebook, MissingEntry, Notebook
 from nbgrader.preprocessors import SaveCells
 
+from . import trusted
+
 _KINDS = ("grade", "solution", "task", "source")
 _ROWS = {"grade": (Grade,), "solution": (Comment,), "task": (Grade, Comment), "source": ()}
 
@@ -57,12 +59,12 @@ def is_known(gradebook: Gradebook, assignment: str, source: Path) -> bool:
     except MissingEntry:
         return False
     cells = _cells(source)
-    points = {name: cell.metadata.nbgrader.points for name, cell in cells.items() if _is_graded(cell)}
-    locked = {name: cell.source for name, cell in cells.items() if cell.metadata.nbgrader.locked}
+    points = {name: _points(cell) for name, cell in cells.items() if _points(cell) is not None}
+    tests = {name: cell.source for name, cell in cells.items() if trusted.is_graded(cell)}
     return (
         {cell.name for cell in notebook.source_cells} == cells.keys()
         and {cell.name: cell.max_score for cell in notebook.grade_cells} == points
-        and {cell.name: cell.source for cell in notebook.source_cells if cell.locked} == locked
+        and {cell.name: cell.source for cell in notebook.source_cells if cell.name in tests} == tests
     )
 
 
@@ -78,10 +80,6 @@ def differs(source: Path, release: Path) -> str:
 def _cells(path: Path) -> dict[str, nbformat.NotebookNode]:
     cells = nbformat.read(path, as_version=4).cells
     return {cell.metadata.nbgrader.grade_id: cell for cell in cells if "nbgrader" in cell.metadata}
-
-
-def _is_graded(cell: nbformat.NotebookNode) -> bool:
-    return cell.metadata.nbgrader.grade
 
 
 def _points(cell: nbformat.NotebookNode) -> float | None:

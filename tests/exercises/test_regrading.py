@@ -1,4 +1,4 @@
-"""Graded again, also after a correction in mid-term: what a person gave stays, and the points are the new ones.
+"""Graded again, also after a correction in mid-term: what a person gave stays, and points are the new ones.
 
 No kernel runs here: the outputs are those of a worker, the gradebook and the writer are real.
 """
@@ -118,7 +118,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return desk
 
 
-#: 25 automatic points, one of them failed and graded with a half by a person, who adds 3 and half a point extra.
+#: 24 of 25 automatic points; a person gives the failed one a half, the written answer 3, and a half extra.
 ALL = 24 + 0.5 + 3 + 0.5
 
 
@@ -143,7 +143,7 @@ def test_the_same_again(graded):
 
 def test_a_release_that_is_not_made_yet_is_refused(graded):
     graded.correct(doubled, release=False)
-    with pytest.raises(CannotGrade, match="the points of conv-transpose2d-overlaps differ.*make exercises"):
+    with pytest.raises(CannotGrade, match=r"the points of conv-transpose2d-overlaps differ.*make exercises"):
         Writer(graded.course)
 
 
@@ -165,7 +165,7 @@ def test_a_hidden_test_is_corrected(graded):
 
 
 def test_a_cell_is_added(graded):
-    """nbgrader refuses this once somebody has handed in, and deletes the release. She has not seen the cell."""
+    """nbgrader refuses this once somebody has handed in. She has not seen the cell."""
     graded.correct(lambda text: text.replace(BEFORE, NEW + BEFORE))
     assert graded.grades()["one-more"] == {"auto": None, "manual": None, "extra": None, "of": 2.0}
     assert graded.grade().points == ALL + 4
