@@ -24,9 +24,11 @@ def configure(c: Any, root: Path) -> None:
     c.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
     c.ClearSolutions.text_stub = "*Your answer here.*"
 
-    # nbgrader's steps, but that the gradebook also follows a correction in mid-term.
+    # nbgrader's steps, but that what names the course's place on the web is written first, and that the
+    # gradebook follows a correction in mid-term.
     own = "nbgrader.preprocessors."
     c.GenerateAssignment.preprocessors = [
+        "autograder.links.Links",
         *(own + name for name in ("IncludeHeaderFooter", "InstantiateTests", "LockCells", "ClearSolutions")),
         *(own + name for name in ("ClearOutput", "CheckCellMetadata", "ComputeChecksums")),
         "autograder.corrected.SaveCorrectedCells",

@@ -9,25 +9,17 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import jupytext
 import nbformat
 from pybtex.database import parse_file
 from pybtex.richtext import Text
 
+from pixelwise import colab, course
+
 BOOK = Path(__file__).resolve().parents[1]
+#: Where they stand beside the pages; the pages are in `docs` on the students' branch.
 FOLDER = "notebooks"
-
-SETUP = """import importlib.util
-import sys
-
-if "google.colab" in sys.modules and importlib.util.find_spec("pixelwise") is None:
-    # Naming torch's version keeps pip from replacing the one that Colab has.
-    import torch
-
-    course = "pixelwise @ git+{repository}"
-    get_ipython().run_line_magic("pip", f'install -q "{{course}}" torch=={{torch.__version__}}')"""
 
 
 def is_chapter(page: Path) -> bool:
@@ -35,37 +27,30 @@ def is_chapter(page: Path) -> bool:
     return page.stem != "index" and "\nkernelspec:" in page.read_text(encoding="utf-8").split("\n---\n")[0]
 
 
-def repository(course_url: str) -> str:
-    """https://github.com/OWNER/NAME, where the pages are https://OWNER.github.io/NAME/."""
-    parts = urlsplit(course_url)
-    return f"https://github.com/{parts.netloc.split('.')[0]}/{parts.path.strip('/')}"
-
-
-def colab_url(course_url: str, name: str) -> str:
-    """Where Colab opens a chapter: it reads the notebook from the branch with the published book."""
-    place = repository(course_url).removeprefix("https://github.com/")
-    return f"https://colab.research.google.com/github/{place}/blob/gh-pages/{FOLDER}/{name}.ipynb"
-
-
-def notebook(page: Path, course_url: str) -> nbformat.NotebookNode:
+def notebook(page: Path) -> nbformat.NotebookNode:
     """The notebook of a chapter."""
     made = jupytext.read(page)
     made.metadata = {"kernelspec": dict(made.metadata["kernelspec"])}
     for number, cell in enumerate(made.cells):
         cell.id = f"{page.stem}-{number}"
         if cell.cell_type == "markdown":
-            cell.source = plain(cell.source, course_url, page.stem)
+            cell.source = plain(cell.source, page.stem)
         elif "hide-input" in cell.metadata.get("tags", []):
             cell.metadata["jupyter"] = {"source_hidden": True}
-    here = f"{course_url}{page.stem}.html"
+    here = course.page(page.stem)
     head = f"*A chapter of the course Pixelwise. [On its page]({here}) the figures answer without a kernel.*"
+    head += f"\n\n{colab.badge(path_of(page.stem))}"
     made.cells.insert(0, nbformat.v4.new_markdown_cell(head, id=f"{page.stem}-head"))
-    setup = SETUP.format(repository=repository(course_url))
-    made.cells.insert(1, nbformat.v4.new_code_cell(setup, id=f"{page.stem}-setup"))
+    made.cells.insert(1, nbformat.v4.new_code_cell(colab.first_lines(), id=f"{page.stem}-setup"))
     return made
 
 
-def plain(text: str, course_url: str, name: str) -> str:
+def path_of(name: str) -> str:
+    """Where a chapter's notebook stands on the students' branch."""
+    return f"docs/{FOLDER}/{name}.ipynb"
+
+
+def plain(text: str, name: str) -> str:
     """MyST Markdown as the Markdown that every notebook shows."""
     text = re.sub(r"^\([\w-]+\)=(?:\n|$)", "", text, flags=re.MULTILINE)
     aside = r":::\{admonition\} ([^\n]*)\n(?::class: (\w+)\n)?(.*?)\n:::"
@@ -73,13 +58,11 @@ def plain(text: str, course_url: str, name: str) -> str:
     text = re.sub(r"\{cite:t\}`([^`]*)`", lambda found: cited(found[1], "{} ({})"), text)
     text = re.sub(r"\{cite:p\}`([^`]*)`", lambda found: f"({cited(found[1], '{}, {}')})", text)
     text = re.sub(r"\{(?:term|download)\}`([^`<]*?)\s*(?:<[^`]*>)?`", r"\1", text)
+    text = re.sub(r"\]\(#([\w-]+)\)", lambda found: f"]({_place_of(found[1], name)})", text)
     text = re.sub(
-        r"\]\(#([\w-]+)\)", lambda found: f"]({course_url}{_page_of(found[1], name)}#{found[1]})", text
+        r"\]\((\w+)\.md(?:#([\w-]+))?\)", lambda found: f"]({course.page(found[1], found[2] or '')})", text
     )
-    text = re.sub(
-        r"\]\((\w+)\.md(#[\w-]+)?\)", lambda found: f"]({course_url}{found[1]}.html{found[2] or ''})", text
-    )
-    text = text.replace('href="#', f'href="{course_url}{name}.html#')
+    text = text.replace('href="#', f'href="{course.page(name)}#')
     return re.sub(r"\\(?:inp|krn|out|lss)(?=\{)", "", text)
 
 
@@ -109,9 +92,9 @@ def _works():
     return parse_file(BOOK / "references.bib")
 
 
-def _page_of(label: str, name: str) -> str:
-    """The page on which a label stands."""
-    return f"{_labels().get(label, name)}.html"
+def _place_of(label: str, name: str) -> str:
+    """The address of a label; one that stands nowhere is a widget's name on the page itself."""
+    return course.page(_labels().get(label, name), label)
 
 
 @cache
@@ -148,7 +131,7 @@ def offer(app, pagename: str, templatename: str, context: dict, doctree) -> None
         0,
         {
             "type": "link",
-            "url": colab_url(app.config.html_baseurl, pagename),
+            "url": course.colab(path_of(pagename)),
             "text": "",
             "icon": "fas fa-rocket",
             "tooltip": "Open this chapter in Colab",
@@ -164,7 +147,7 @@ def write(app, error) -> None:
     folder.mkdir(exist_ok=True)
     for page in sorted(BOOK.glob("*.md")):
         if page.stem in app.env.all_docs and is_chapter(page):
-            nbformat.write(notebook(page, app.config.html_baseurl), folder / page.with_suffix(".ipynb").name)
+            nbformat.write(notebook(page), folder / page.with_suffix(".ipynb").name)
 
 
 def setup(app):

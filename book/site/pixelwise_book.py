@@ -21,6 +21,7 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
+from pixelwise import course
 from pixelwise.widgets.base import styles
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +49,11 @@ def source_hash() -> str:
         if path.is_file() and "__pycache__" not in path.parts:
             digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def set_address(app, config) -> None:
+    """The address that pages give as theirs."""
+    config.html_baseurl = course.course_url
 
 
 def choose_cache(app, config) -> None:
@@ -157,8 +163,8 @@ def preview_links(app, pagename: str, templatename: str, context: dict, doctree)
         "og:site_name": app.config.html_title,
         "og:title": re.sub(r"<[^>]+>", "", context["title"]),
         "og:description": found[1],
-        "og:url": f"{app.config.html_baseurl}{pagename}.html",
-        "og:image": f"{app.config.html_baseurl}_static/cover.png",
+        "og:url": course.page(pagename),
+        "og:image": f"{course.course_url}_static/cover.png",
         "twitter:card": "summary_large_image",
     }
     context["metatags"] += "".join(
@@ -223,6 +229,7 @@ def unhook_thebe(app) -> None:
 
 def setup(app):
     unhook_thebe(app)
+    app.connect("config-inited", set_address)
     app.connect("config-inited", choose_cache)
     app.connect("builder-inited", add_pages_assets)
     app.connect("env-get-outdated", outdated_pages)

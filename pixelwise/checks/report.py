@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from pixelwise import course
+
 from .case import Case
 from .compare import Difference, wrong
-
-#: Where the book is read. A course with a book of its own sets PIXELWISE_BOOK.
-BOOK = os.environ.get("PIXELWISE_BOOK", "https://pixelwise-course.github.io/pixelwise/")
 
 _WIDTH = 96
 _LARGEST_LITERAL = 72  # numbers; larger tensors are described by their shape
@@ -46,7 +44,7 @@ def paragraph(text: str) -> str:
 
 def link(page: str, section: str) -> str:
     """The address of a section of the book."""
-    return f"{BOOK.rstrip('/')}/{page}" + (f"#{section}" if section else "")
+    return course.page(page.removesuffix(".html"), section)
 
 
 def as_code(name: str, case: Case) -> str:

@@ -17,6 +17,7 @@ from pixelwise.checks.compare import difference
 from pixelwise.checks.misunderstanding import explain
 from pixelwise.checks.observe import Observation, observe
 from pixelwise.checks.report import as_code
+from pixelwise.course import page
 
 from .answers.ps2 import crop, full, input_positions, overwrites, two_others
 
@@ -257,7 +258,7 @@ def test_a_message_names_the_misunderstanding_on_the_smallest_case():
         "    1  2* 4              1  4  4\n"
         "    * 1 of 3 numbers differ\n"
         "\n"
-        "Read again: https://pixelwise-course.github.io/pixelwise/transposed_convolution.html#transposed-overlaps"
+        f"Read again: {page('transposed_convolution', 'transposed-overlaps')}"
     )
 
 
