@@ -28,6 +28,7 @@ from .sandbox import Unavailable, Zygote, archive
 
 _LARGEST_MESSAGE = 80 << 20  # bytes; an answer may hold wire.MAX_BYTES
 _LARGEST_OUTPUT = 8 << 20
+_LONGEST_ERROR = 20_000  # characters
 _OUTPUTS_AHEAD = 50  # messages that may wait to be read
 
 _zygote: Zygote | None = None
@@ -67,7 +68,7 @@ class SandboxedExecute(Execute):
     def preprocess(self, nb: NotebookNode, resources: Any = None, km: Any = None) -> tuple[NotebookNode, Any]:
         entry = resources["nbgrader"]
         self._tests = trusted.graded_cells(entry["assignment"], entry["notebook"])
-        self._files = self._archive(entry)
+        self._files = resources["handed_in"] if "handed_in" in resources else self._archive(entry)
         self._texts: list[str] = []
         self._ended = ""
         self._output_left = self.output_bytes
@@ -188,12 +189,25 @@ class SandboxedExecute(Execute):
         return await super()._async_handle_timeout(timeout, cell)
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
-        """As nbclient's, until the submission's bytes of output are spent."""
-        if msg["msg_type"] not in ("status", "error", "execute_input"):
-            self._output_left -= len(str(msg["content"])) + sum(len(part) for part in msg["buffers"])
-            if self._output_left < 0:
+        """As nbclient's, until the submission's bytes of output are spent. Any of it may be forged."""
+        kind, content = msg["msg_type"], msg["content"]
+        if kind.startswith("comm"):  # nobody looks at its widgets
+            return None
+        try:
+            if kind == "error":
+                content["evalue"] = str(content["evalue"])[:_LONGEST_ERROR]
+                content["traceback"] = ["\n".join(content["traceback"])[-_LONGEST_ERROR:]]
+            if not isinstance(content.get("execution_count", 0), int):
                 return None
-        return super().process_message(msg, cell, cell_index)
+            if kind not in ("status", "execute_input"):
+                display = (content.get("transient") or {}).get("display_id")
+                shown = self._display_id_map.get(display, {}).values() if display else []
+                self._output_left -= len(str(content)) * max(1, sum(map(len, shown)))
+                if self._output_left < 0:
+                    return None
+            return super().process_message(msg, cell, cell_index)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
 
     # --- kernels --------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from .sources import defined_names
 _LARGEST_NOTEBOOK = 100 << 20  # bytes of the file, most of them in old outputs
 _LARGEST_SOURCE = 5 << 20
 _MOST_CELLS = 2000
+_MOST_OBJECTS = 3_000_000  # as Python's objects, they take fifty times their bytes
 
 
 class Refused(ValueError):
@@ -45,8 +46,8 @@ def take_in(folder: Path, release: Path) -> Submission:
     release  the notebook that was given out
     """
     given = nbformat.read(release, as_version=4)
-    path, notes = _find(folder, release.name, given)
-    submission = repair(_read(path), given)
+    path, notes = find(folder, release)
+    submission = repair(parse(content(path), path.name), given)
     submission.notes[:0] = notes
     return submission
 
@@ -109,21 +110,21 @@ class Repair(NbGraderPreprocessor):
         return submission.notebook, resources
 
 
-def _find(folder: Path, name: str, given: nbformat.NotebookNode) -> tuple[Path, list[str]]:
+def find(folder: Path, release: Path) -> tuple[Path, list[str]]:
     """(the student's notebook, notes): under its name, or else the only one that it can be."""
     if folder.is_symlink():
         raise Refused("its folder is a link")
-    path = folder / name
+    path = folder / release.name
     if path.is_symlink():
-        raise Refused(f"{name} is a link")
+        raise Refused(f"{path.name} is a link")
     if path.is_file():
         return path, []
-    known = {_grade_id(cell) for cell in given.cells} - {""}
+    known = {_grade_id(cell) for cell in nbformat.read(release, as_version=4).cells} - {""}
     candidates = []
     for other in sorted(folder.glob("*.ipynb")):
         if other.is_file() and not other.is_symlink():
             try:
-                found = {_grade_id(cell) for cell in _read(other).cells}
+                found = {_grade_id(cell) for cell in parse(content(other), other.name).cells}
             except Refused:
                 continue
             if len(found & known) > len(known) / 2:
@@ -131,22 +132,54 @@ def _find(folder: Path, name: str, given: nbformat.NotebookNode) -> tuple[Path, 
     if len(candidates) == 1:
         return candidates[0], [f"it is called {candidates[0].name!r}"]
     if candidates:
-        raise Refused(f"{name} is missing, and several notebooks could be it")
-    raise Refused(f"{name} is missing")
+        raise Refused(f"{path.name} is missing, and several notebooks could be it")
+    raise Refused(f"{path.name} is missing")
 
 
-def _read(path: Path) -> nbformat.NotebookNode:
+def content(path: Path) -> bytes:
+    """The bytes of a submitted notebook, if they are not too many."""
     size = path.stat().st_size
     if size > _LARGEST_NOTEBOOK:
         raise Refused(f"{path.name} has {size >> 20} MB")
+    return path.read_bytes()
+
+
+def parse(text: bytes, name: str) -> nbformat.NotebookNode:
+    """The notebook that a file called `name` holds, without its outputs."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        for cell in content.get("cells", []):
-            if "outputs" in cell:  # they are made anew, and may be most of the file
-                cell["outputs"] = []
+        if text.count(b"{") + text.count(b"[") > _MOST_OBJECTS:
+            raise Refused(f"{name} has more than {_MOST_OBJECTS:,} parts")
+        content = json.loads(text.decode("utf-8"))
+        if "cells" in content:
+            if len(content["cells"]) > _MOST_CELLS:
+                raise Refused(f"{name} has more than {_MOST_CELLS} cells")
+            content["cells"], content["metadata"] = [_bare(cell) for cell in content["cells"]], {}
         return nbformat.reads(json.dumps(content), as_version=4)
+    except Refused:
+        raise
     except (Exception, RecursionError) as error:
-        raise Refused(f"{path.name} is no notebook: {type(error).__name__}: {str(error)[:100]}") from None
+        raise Refused(f"{name} is no notebook: {type(error).__name__}: {str(error)[:100]}") from None
+
+
+def _bare(cell: dict[str, Any]) -> dict[str, Any]:
+    """A cell with nothing but its text and what tells which one it is. Outputs are most of a file."""
+    kept = {"cell_type": cell["cell_type"], "source": _text(cell["source"]), "metadata": {}}
+    metadata = cell.get("metadata") or {}
+    nbgrader = metadata.get("nbgrader")
+    if isinstance(nbgrader, dict):
+        kept["metadata"]["nbgrader"] = {"grade_id": str(nbgrader.get("grade_id", ""))}
+    if "id" in metadata:
+        kept["metadata"]["id"] = str(metadata["id"])
+    if "id" in cell:
+        kept["id"] = cell["id"]
+    if kept["cell_type"] == "code":
+        kept |= {"outputs": [], "execution_count": None}
+    return kept
+
+
+def _text(source: str | list[str]) -> str:
+    """The source as one text that can be written: JSON can hold halves of characters."""
+    return "".join(source).encode("utf-8", "replace").decode("utf-8")
 
 
 def _match(cells: list[nbformat.NotebookNode], given: dict[str, nbformat.NotebookNode]) -> list[str]:

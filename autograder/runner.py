@@ -6,7 +6,6 @@ process hands what they bring to the one writer. A run that is killed at any mom
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import shutil
@@ -16,13 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import nbformat
 from tqdm import tqdm
 
 from . import intake
 from .course import CannotGrade, Course
 from .pool import Pool
-from .worker import HandedIn, Lost
+from .worker import Lost
 from .writer import Result, Run, Writer
 
 _TRIES = 2
@@ -30,8 +28,6 @@ _TRIES = 2
 
 class Workers(Protocol):
     """Who runs submissions: a `Pool` or a `Cluster`."""
-
-    count: int
 
     def has_room(self, waiting: int) -> bool: ...
     def give(self, student: str) -> None: ...
@@ -65,15 +61,96 @@ def grade(
     if not todo:
         return []
     count = max(1, min(workers or os.cpu_count() or 1, len(todo)))
-    with _only_writer(course), contextlib.closing(_workers(course, count, unsafe, scheduler)) as team:
+    with (
+        _only_writer(course),
+        _workers(course, count, unsafe, scheduler) as team,
+        _bar(len(todo), quiet) as bar,
+    ):
         shutil.rmtree(course.stage / "staged", ignore_errors=True)
         writer = Writer(course)
         results = []
-        with _bar(len(todo), quiet) as bar:
-            for done in _run_all(todo, team):
-                with _undisturbed():
-                    results.append(writer.record(done))
-                bar.update()
-                bar.set_postfix_str(f"{sum(bool(one.failed) for one in results)} failed", refresh=False)
+        for done in _run_all(todo, team):
+            with _undisturbed():
+                results.append(writer.record(done))
+            bar.update()
+            bar.set_postfix_str(f"{sum(bool(one.failed) for one in results)} failed", refresh=False)
         shutil.rmtree(course.stage / "staged", ignore_errors=True)
         return sorted(results, key=lambda one: one.student)
+
+
+@contextmanager
+def _workers(course: Course, count: int, unsafe: bool, scheduler: Any) -> Iterator[Workers]:
+    if scheduler is None:
+        workers: Workers = Pool(course, count, unsafe)
+    else:
+        from .cluster import Cluster  # Dask is not needed otherwise
+
+        workers = Cluster(course, scheduler, unsafe)
+    try:
+        yield workers
+    finally:
+        workers.stop()
+
+
+def _run_all(students: Sequence[str], workers: Workers) -> Iterator[Run]:
+    """Let workers run submissions, in any order. What a worker loses is given to another one."""
+    waiting, given, lost = deque(students), 0, Counter[str]()
+    while waiting or given:
+        while waiting and workers.has_room(len(waiting)):
+            workers.give(waiting.popleft())
+            given += 1
+        for student, back in workers.collect():
+            given -= 1
+            if isinstance(back, Run):
+                yield back
+                continue
+            lost[student] += bool(back.reason)
+            if lost[student] < _TRIES:
+                waiting.appendleft(student)
+            else:
+                yield Run(Result(student, failed=f"{back.reason}, {_TRIES} times"))
+
+
+def _look(course: Course, student: str) -> Result:
+    """What intake says of a submission."""
+    try:
+        notes = intake.take_in(course.folder("submitted", student), course.release).notes
+    except intake.Refused as reason:
+        return Result(student, failed=str(reason))
+    return Result(student, notes=notes)
+
+
+@contextmanager
+def _only_writer(course: Course) -> Iterator[None]:
+    course.stage.mkdir(exist_ok=True)
+    with (course.stage / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise CannotGrade(
+                f"Another run (process {lock.read()}) is grading in this folder: "
+                "wait until it ends, or stop it."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C waits for a moment: within nbgrader it would count as a submission that failed."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt
+
+
+def _bar(total: int, quiet: bool) -> tqdm:
+    tqdm.monitor_interval = 0  # no thread: workers are forked
+    return tqdm(total=total, unit="submission", disable=quiet, dynamic_ncols=True, smoothing=0.1)

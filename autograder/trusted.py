@@ -78,8 +78,7 @@ class _Names(dict):
 @cache
 def graded_cells(assignment: str, notebook: str) -> dict[str, str]:
     """The sources of the automatically graded cells of a solution notebook, hidden tests included, by id."""
-    path = oracle.SOLUTIONS / assignment / f"{notebook}.ipynb"
-    cells = nbformat.read(path, as_version=4).cells
+    cells = oracle.notebooks(assignment)[notebook].cells
     return {
         cell.metadata.nbgrader.grade_id: cell.source
         for cell in cells

@@ -36,13 +36,15 @@ def prepare(alone: bool) -> None:
     die_with_parent(signal.SIGTERM)  # and end the others before
 
 
-def watch(kernel: int, limits: Limits, alone: bool, folder: str) -> str:
+def watch(kernel: int, limits: Limits, alone: bool, folder: str, news: int) -> str:
     """Wait until the kernel has ended, and all that it started; a sentence that says why it did.
 
     folder  where it writes, if nothing else bounds that
+    news    the pipe to the grader, which ends the kernel by ending itself
     """
     ended = select.poll()
     ended.register(os.pidfd_open(kernel), select.POLLIN)
+    ended.register(news, 0)  # an error is always told: nobody reads any more
     last, reason = time.monotonic() + limits.seconds, ""
     try:
         while not reason and not ended.poll(1000 * _EVERY):
@@ -57,8 +59,7 @@ def watch(kernel: int, limits: Limits, alone: bool, folder: str) -> str:
                 reason = f"It wrote more than {limits.files >> 20} MB of files."
             elif time.monotonic() > last:
                 reason = f"It lived longer than {limits.seconds} seconds."
-        if reason:
-            os.kill(kernel, signal.SIGKILL)
+        os.kill(kernel, signal.SIGKILL)  # which changes nothing if it has ended
         _, status = os.waitpid(kernel, 0)
     finally:
         if not alone:
