@@ -36,6 +36,9 @@ def configure(c: Any, root: Path) -> None:
         own + "CheckCellMetadata",
     ]
 
+    # What lies in the exchange is collected for its owner, and no link in it is followed.
+    c.ExchangeFactory.collect = "autograder.exchange.Collect"
+
     # nbgrader gives 0 to a test cell that writes to stderr. A warning is no wrong answer.
     c.IgnorePattern.enabled = True
     c.IgnorePattern.pattern = r"(?s).*"

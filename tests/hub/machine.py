@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from ..exercises.course import ROOT, copy_course
+from tests.exercises.course import ROOT, copy_course
 
 DEPLOY = ROOT / "deploy" / "jupyterhub"
 STUDENTS, INSTRUCTORS = "nbgrader-pixelwise", "formgrade-pixelwise"
@@ -110,7 +110,9 @@ def _check(*accounts: str) -> None:
             "A hub makes accounts and starts servers as other users: run this as root, in a container or a "
             "virtual machine (sudo make hub-test)."
         )
-    missing = [name for name in ("useradd", "userdel", "groupadd", "chpasswd", "npm") if not shutil.which(name)]
+    missing = [
+        name for name in ("useradd", "userdel", "groupadd", "chpasswd", "npm") if not shutil.which(name)
+    ]
     if missing:
         raise CannotRun(f"The hub's test needs {', '.join(missing)}: on Debian, apt install passwd npm.")
     taken = {one.pw_name for one in pwd.getpwall()} & set(accounts)
@@ -139,7 +141,9 @@ def _python_for_all() -> str:
     for python in (str(base), f"/usr/bin/python{ours}", f"/usr/local/bin/python{ours}"):
         if Path(python).is_file():
             with contextlib.suppress(OSError):
-                done = subprocess.run([python, "-c", say], user=_NOBODY, capture_output=True, text=True, cwd="/")
+                done = subprocess.run(
+                    [python, "-c", say], user=_NOBODY, capture_output=True, text=True, cwd="/"
+                )
                 if done.stdout.strip() == ours:
                     return python
     raise CannotRun(

@@ -4,4 +4,4 @@ import os
 
 c = get_config()  # noqa: F821  (nbgrader provides it)
 c.CourseDirectory.course_id = "pixelwise"
-c.Exchange.root = os.environ["NBGRADER_EXCHANGE"]
+c.Exchange.root = os.environ.get("NBGRADER_EXCHANGE", "/srv/nbgrader/exchange")
