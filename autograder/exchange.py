@@ -1,8 +1,8 @@
 """Collecting what students handed in, where they share a machine.
 
-Everybody can write to the exchange's inbound folder, and what lies there is collected with the rights of the course.
-nbgrader takes the name in front of a submission for its author's, and follows links, so a submission can stand in
-another's name, or be a link to the solution.
+Everybody can write to the exchange's inbound folder, and what lies there is collected with the rights of
+the course. nbgrader believes the name in front of a submission, and follows links: a submission can stand
+in another's name, and its notebook can be a link to the solution.
 """
 
 from __future__ import annotations
@@ -57,11 +57,12 @@ def copy_own_files(source: Path, target: Path, most_bytes: int) -> list[str]:
             except OSError:  # a link, or not readable
                 left_out.append(str(below / name))
                 continue
-            with open(opened, "rb") as file:
+            with os.fdopen(opened, "rb") as file:
                 about = os.fstat(opened)
-                most_bytes -= about.st_size
-                if not stat.S_ISREG(about.st_mode) or about.st_uid != owner or most_bytes < 0:
+                own = stat.S_ISREG(about.st_mode) and about.st_uid == owner
+                if not own or about.st_size > most_bytes:
                     left_out.append(str(below / name))
                     continue
+                most_bytes -= about.st_size
                 (target / below / name).write_bytes(file.read(about.st_size))
     return left_out

@@ -5,7 +5,7 @@ Accounts of the operating system are accounts of the hub, and so are two of its 
 nbgrader-pixelwise   students
 formgrade-pixelwise  instructors: they alone enter the course's own server, where the formgrader is
 
-The course (solutions, gradebook, submissions) belongs to an account that nobody signs in to. Its server runs as a
+The course (solutions, gradebook, submissions) belongs to an account that nobody signs in to. Its server is a
 service of the hub, so that several instructors share one gradebook.
 """
 
@@ -57,7 +57,7 @@ c.Authenticator.post_auth_hook = groups_of_the_system
 enter_the_course = "access:services!service=pixelwise"
 c.JupyterHub.load_roles = [
     {"name": "instructor", "groups": [INSTRUCTORS], "scopes": [enter_the_course]},
-    # What the token in a user's own server may do, as far as its owner may. The course list needs the last one.
+    # What a token in a user's own server may do, as far as its owner may. The course list needs the last.
     {"name": "server", "scopes": ["users:activity!user", "access:servers!server", enter_the_course]},
 ]
 

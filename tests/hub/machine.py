@@ -134,7 +134,7 @@ def _free_port() -> int:
 
 
 def _python_for_all() -> str:
-    """A Python of our version that every account may run; ours may be in a folder that is closed to others."""
+    """A Python of our version that every account may run; ours may be in a closed folder."""
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
     base = Path(sys.base_prefix) / "bin" / f"python{ours}"
     say = "import sys; print(f'{sys.version_info.major}.{sys.version_info.minor}')"
@@ -147,8 +147,8 @@ def _python_for_all() -> str:
                 if done.stdout.strip() == ours:
                     return python
     raise CannotRun(
-        f"Every account must be able to run Python {ours}, and {base} is closed to others: install one for all "
-        f"(apt install python{ours}), or use an open one for .venv (make distclean; make PYTHON=...)."
+        f"Every account must be able to run Python {ours}, and {base} is closed to others: install one for "
+        f"all (apt install python{ours}), or use an open one for .venv (make distclean; make PYTHON=...)."
     )
 
 
@@ -189,7 +189,7 @@ def _link(source: str, target: str) -> None:
 
 @contextlib.contextmanager
 def _account(machine: Machine, name: str, group: str = "") -> Iterator[None]:
-    """An account; with a group, one that can sign in. The commands are those of deploy/jupyterhub/README.md."""
+    """An account; with a group, one that can sign in, as deploy/jupyterhub/README.md makes it."""
     command = ["useradd", "--create-home", "--home-dir", machine.home(name), "--key", "HOME_MODE=0700"]
     command += ["--shell", "/bin/bash", *(["--groups", group] if group else ["--system"]), name]
     subprocess.run(command, check=True)
@@ -226,6 +226,7 @@ def _started(machine: Machine) -> Iterator[None]:
         f"URL={machine.url}",
         f"COURSE_PORT={_free_port()}",
     ]
+    (machine.folder / "hub.log").touch(0o600)
     with (machine.folder / "hub.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:

@@ -100,6 +100,19 @@ class Student(Person):
         status, answer = self.call("PUT", path, {"type": "notebook", "format": "json", "content": work})
         assert status == 200, answer
 
+    def run_all(self, assignment: str, notebook: str) -> None:
+        """Open the notebook in Lab and run its cells, until the last one has run."""
+        link = self.list("fetched").get_by_text(notebook, exact=True)
+        if not link.is_visible():
+            self.list("fetched").locator(".assignment-notebooks-link", has_text=assignment).click()
+        link.click()
+        self.page.locator(".jp-Notebook").wait_for()
+        self.page.locator(".lm-MenuBar-item", has_text="Run").click()
+        self.page.locator(".lm-Menu-item", has_text="Run All Cells").first.click()
+        status = self.page.locator(".jp-Notebook-ExecutionIndicator")
+        expect(status).to_have_attribute("data-status", "idle", timeout=_PATIENCE)
+        self.page.locator(".jp-CodeCell .jp-OutputArea-output").first.wait_for()
+
     def validate(self, assignment: str) -> str:
         """What the button says; the notebook runs for it."""
         fetched = self.list("fetched")
@@ -124,8 +137,7 @@ class Student(Person):
         """The path of the page that has come."""
         self.refresh()
         self.list("submitted").get_by_role("button", name="Fetch Feedback").click()
-        link = self.list("submitted").get_by_text("(view feedback)")
-        link.wait_for()
+        self.list("submitted").get_by_text("(view feedback)").wait_for()
         (page,) = (self.machine.home(self.name) / assignment / "feedback").rglob("*.html")
         return str(page.relative_to(self.machine.home(self.name)))
 
@@ -157,6 +169,8 @@ class Instructor(Person):
     def open_formgrader(self) -> None:
         """As the course list leads there, in a new tab."""
         self.choose("Course List")
+        self.page.get_by_role("link", name="pixelwise").wait_for()
+        self.look("course list")
         with self.page.expect_popup() as opened:
             self.page.get_by_role("link", name="pixelwise").click()
         self.page = opened.value
@@ -176,10 +190,22 @@ class Instructor(Person):
         box = self.form.locator(".modal.in")
         box.wait_for()
         said = box.inner_text()
-        self.look(f"{column} of {row}")
+        self.page.wait_for_timeout(500)  # it fades in
+        self.look(f"{column} {row}")
         box.get_by_role("button", name="OK").click()
         box.wait_for(state="hidden")
         return said
+
+    def grade_written(self, submission: str, cell: str, points: float, comment: str) -> None:
+        """On the page of one submission's notebook, from the list of all."""
+        self.form.locator(f"a[href*='{submission}']").first.click()
+        self.form.locator(f"input.score[id='{cell}']").fill(f"{points}")
+        box = self.form.locator(f"textarea[id='{cell}-comment']")
+        box.fill(comment)
+        box.blur()
+        self.page.wait_for_timeout(1000)  # it is saved when it is left
+        self.look("grades the written answer")
+        self.form.get_by_role("link", name="transposed_convolution").first.click()
 
     def set_due_date(self, assignment: str, when: str) -> None:
         """When: as an input of type datetime-local has it, in UTC."""
