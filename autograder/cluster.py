@@ -26,6 +26,7 @@ from .writer import Run
 _NAME = "pixelwise-grading"
 _AHEAD = 2  # submissions that a worker has: the one that it runs, and the next
 _ANSWERS_WITHIN = 20  # seconds
+_TRIES = 5
 
 
 class Cluster:
@@ -45,7 +46,7 @@ class Cluster:
             raise CannotGrade(f"No Dask scheduler answers at {scheduler}: {error}") from None
         warnings.filterwarnings("ignore", "Sending large graph", UserWarning)  # a notebook of some megabytes
         try:
-            self._client.register_plugin(_Grading(Assignment.of(course, unsafe), self._run))
+            self._prepare(_Grading(Assignment.of(course, unsafe), self._run))
         except Exception as error:
             self._client.close()
             raise CannotGrade(
@@ -73,7 +74,7 @@ class Cluster:
         """What has come back since; waits for a second if nothing has."""
         futures = [future for queue in self._given.values() for _, future in queue]
         if futures:
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError), self._client.as_current():
                 wait(futures, timeout=1, return_when="FIRST_COMPLETED")
         else:
             time.sleep(1)
@@ -98,6 +99,16 @@ class Cluster:
             self._client.unregister_worker_plugin(_NAME)
         self._client.close()
 
+    def _prepare(self, grading: _Grading) -> None:
+        """Hand out the assignment, to those who are there and who will come."""
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                self._client.register_plugin(grading)
+                return
+            except OSError:  # one of them has just died
+                if not tries_left:
+                    raise
+
     def _look(self) -> None:
         """Who is there."""
         try:
@@ -113,7 +124,7 @@ class Cluster:
 
     def _answer(self, address: str, future: Future) -> Run | Lost:
         try:
-            unusable, answer = future.result(timeout=_ANSWERS_WITHIN)
+            unusable, answer = future.result(timeout=60)
         except Exception as error:
             return Lost(f"its worker failed: {type(error).__name__}: {error}")
         if unusable:
