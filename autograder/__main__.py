@@ -15,11 +15,11 @@ from . import new, report
 from .course import CannotGrade, Course
 from .runner import grade
 from .sandbox import Unavailable
-from .writer import Result
+from .table import table
 
 
 def main() -> int:
-    """0: all are graded; 1: some could not be; 2: nothing was tried."""
+    """0: all are graded; 1: some could not be; 2: it could not start or go on; 130: stopped with Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m autograder", description="What an instructor does here.")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("grade", help="grade what lies in submitted/ and is not graded yet")
@@ -29,6 +29,7 @@ def main() -> int:
         )
     command.add_argument("assignment", help="the folder's name, ps2_transposed_convolution")
     command.add_argument("--workers", type=int, default=0, help="how many at a time (all cores)")
+    command.add_argument("--scheduler", metavar="ADDRESS", help="let a Dask cluster do it: tcp://…:8786")
     command.add_argument("--only", nargs="+", default=[], metavar="STUDENT", help="these students alone")
     command.add_argument("--force", action="store_true", help="grade again what is graded")
     command.add_argument("--dry-run", action="store_true", help="only say what would be graded")
@@ -42,32 +43,25 @@ def main() -> int:
         if given.command == "report":
             print(f"The report is at {report.write(course).as_uri()}")
             return 0
-        results = grade(course, given.only, given.workers, given.force, given.dry_run, given.unsafe)
+        results = grade(
+            course,
+            given.only,
+            given.workers,
+            given.force,
+            given.dry_run,
+            given.unsafe,
+            scheduler=given.scheduler,
+        )
     except (CannotGrade, Unavailable) as reason:
         print(reason, file=sys.stderr)
         return 2
-    print(summary(results, given.dry_run))
-    return int(any(one.failed for one in results))
-
-
-def summary(results: list[Result], dry_run: bool = False) -> str:
-    """The results as a table."""
-    if not results:
-        return "Everything that was handed in is graded. (--force grades it again.)"
-    width = max(len("student"), *(len(one.student) for one in results))
-    lines = [f"{'student':<{width}}  points"]
-    for one in results:
-        points = "not graded" if one.failed else f"{one.points:g} of {one.possible:g}"
-        remarks = ([one.failed] if one.failed else []) + one.notes
-        remarks += ["needs manual grading"] if one.needs_manual else []
-        lines.append(
-            f"{one.student:<{width}}  {'' if dry_run else points:<12}  {'; '.join(remarks)}".rstrip()
+    except KeyboardInterrupt:
+        print(
+            "\nStopped. What was graded is recorded; the same command goes on with the rest.", file=sys.stderr
         )
-    failed = sum(bool(one.failed) for one in results)
-    manual = sum(one.needs_manual for one in results)
-    done = "would be graded" if dry_run else "graded"
-    lines.append(f"\n{len(results) - failed} {done}, {manual} of them need manual grading; {failed} failed")
-    return "\n".join(lines)
+        return 130
+    print(table(results, given.dry_run))
+    return int(any(one.failed for one in results))
 
 
 if __name__ == "__main__":
