@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from pixelwise.checks import Check, CheckFailed
-from pixelwise.checks.case import Random
+from pixelwise.checks.case import Case, Random
+from pixelwise.checks.observe import Observation, observe
 from pixelwise.checks.trained import NetworkCheck
 
 from . import oracle
@@ -38,13 +40,19 @@ def check(public: Check | NetworkCheck, function: Callable[..., Any] | str) -> N
         if failure := replace(public, seed=seed).failure(function):
             raise failure from None
         return
-    task = public.task
-    right = oracle.function(task.problem_set, task.name)
-    seed = f"{SEED}: {task.problem_set}: {task.name}: {public.title}"
-    cases = public.random_cases(seed, SMALL) + public.random_cases(seed, LARGE, large=True)
+    cases, right = _cases(public, oracle.function(public.task.problem_set, public.task.name))
     seen = public.observations(function, cases, right)
     if any(difference for _, difference in public.compare(seen)):
         raise _explanation(public, function) from None
+
+
+@cache
+def _cases(public: Check, solution: Callable[..., Any]) -> tuple[list[Case], list[Observation]]:
+    """The hidden cases of a check, and what the solution does on them: the same for every submission."""
+    task = public.task
+    seed = f"{SEED}: {task.problem_set}: {task.name}: {public.title}"
+    cases = public.random_cases(seed, SMALL) + public.random_cases(seed, LARGE, large=True)
+    return cases, [observe(solution, case) for case in cases]
 
 
 def _explanation(public: Check, function: Callable[..., Any]) -> CheckFailed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,8 +17,12 @@ def race(
 ) -> None:
     """Print PyTorch's time for one call, and each function's as a multiple of it, on one thread.
 
-    Functions that are not written yet, or raise, are passed over with a note.
+    Functions that are not written yet, or raise, are passed over with a note. While a notebook is graded there
+    is no race: a busy grader would time nothing.
     """
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+        print("No race while the notebook is graded.")
+        return
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # so that the race is fair on a busy machine
     try:

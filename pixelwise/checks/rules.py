@@ -99,6 +99,11 @@ class Watch(TorchDispatchMode):
         self.pattern = re.compile(pattern)
         self.seen: list[str] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Else every operator goes through torch.compile's machinery, which is slow and slow to import."""
+        return False
+
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
         name = operator._schema.name
         if self.pattern.search(name) and name not in self.seen:

@@ -362,6 +362,12 @@ def test_a_race_needs_no_finished_function(capsys):
     assert re.fullmatch(r"sin: [\d.]+ times as long", third)
 
 
+def test_nobody_races_while_a_notebook_is_graded(capsys, monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    race(None, [None])
+    assert capsys.readouterr().out == "No race while the notebook is graded.\n"
+
+
 def test_attempt_lets_a_picture_go_without_a_result(capsys):
     def unwritten():
         raise NotImplementedError()
