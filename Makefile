@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test test-quick hostile gpu-test experiments exercises answers outputs bench lint format lock setup node chromium clean distclean
+.PHONY: help book test test-quick hostile hub-test gpu-test experiments exercises answers outputs bench lint format lock setup node chromium clean distclean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 BIN := .venv/bin
@@ -59,6 +59,9 @@ test-quick: setup ## the tests that need neither a browser nor nbgrader
 
 hostile: setup ## all hostile submissions, those that need minutes or gigabytes too
 	PIXELWISE_HOSTILE=all $(BIN)/python -m pytest tests/hostile
+
+hub-test: setup chromium ## a hub with accounts of this machine, from release to feedback, in a browser (as root; minutes)
+	$(BIN)/python -m pytest -x tests/hub/story.py
 
 gpu-test: setup ## the tests of networks, losses and training on CUDA
 	$(BIN)/python -m pytest tests/segmentation -m gpu
