@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test test-quick hostile hub-test gpu-test experiments exercises answers outputs bench lint format lock setup node chromium clean distclean
+.PHONY: help book test test-quick hostile hub-test gpu-test experiments exercises student-release answers outputs bench links lint format lock setup node chromium clean distclean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 BIN := .venv/bin
@@ -10,7 +10,7 @@ BIN := .venv/bin
 TORCH := 2.13.0
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 # ---- set-up ---------------------------------------------------------------------------------------------
 
@@ -69,6 +69,9 @@ gpu-test: setup ## the tests of networks, losses and training on CUDA
 exercises: setup ## make exercises/ from solutions/
 	@for set in solutions/ps*/; do $(BIN)/nbgrader generate_assignment "$$(basename $$set)" --force --create --log-level=WARN; done
 
+student-release: book ## write what students get into _build/student, unless something leaks
+	@$(BIN)/python -m autograder.release
+
 answers: setup ## what the checks say to the banks of right and wrong answers
 	@$(BIN)/python -m tests.exercises.answers
 
@@ -89,6 +92,9 @@ bench: book chromium benchmarks/peers/.installed ## measure pages, widgets, oper
 	$(BIN)/python -m benchmarks.live_unet
 	$(BIN)/python -m benchmarks.operators
 	$(BIN)/python -m benchmarks.peers
+
+links: setup ## visit every link of the book that leads outside (needs the internet)
+	$(BIN)/jupyter-book build book --builder linkcheck
 
 lint: setup ## ruff and codespell
 	$(BIN)/ruff check

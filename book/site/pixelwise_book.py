@@ -181,6 +181,7 @@ def add_pages_assets(app) -> None:
     if missing:
         raise ExtensionError(f"browser assets are missing ({', '.join(missing)}): run `npm ci`")
     app.add_css_file("widgets.css")
+    app.add_js_file("equations.js", loading_method="defer")
 
 
 def copy_assets(app, error) -> None:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from playwright.sync_api import Page
 
 from .conftest import ROOT, Stepper
-from .test_pages import PHONE, violations
+from .test_pages import PHONE, SHIFTS, violations
 
 HTML = ROOT / "_build" / "html"
 PAGES = sorted(
@@ -47,8 +47,10 @@ def wait_until_all_live(page: Page) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_stands_alone(visit, book, name):
     """From a file: alive, nothing asked for outside, no error (`visit` watches), no link to nowhere."""
-    page = visit(f"{HTML.as_uri()}/{name}", live=False)
+    page = visit(f"{HTML.as_uri()}/{name}", live=False, prepare=lambda page: page.add_init_script(SHIFTS))
     wait_until_all_live(page)
+    assert page.evaluate("window.shifted ?? 0") <= 0.05
+    assert violations(page, "article") == []
     duplicates = page.evaluate("[...document.querySelectorAll('[id]')].map((element) => element.id)")
     assert [id_ for id_, times in Counter(duplicates).items() if times > 1] == []
     for address in page.locator("a[href]").evaluate_all("links => links.map((link) => link.href)"):
@@ -67,9 +69,9 @@ def test_a_page_fits_a_phone_and_reads_in_the_dark(visit, book, name):
     page = visit(f"{book}/{name}", live=False, color_scheme="dark", **PHONE)
     wait_until_all_live(page)
     page.wait_for_function("!window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)")
+    page.evaluate("new Promise(requestAnimationFrame)")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    if page.locator(".pw-widget").count():
-        assert violations(page) == []
+    assert violations(page, "article") == []
 
 
 #: The numbers on the page after each step; two decimals are shown.
