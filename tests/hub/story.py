@@ -44,14 +44,18 @@ def machine() -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="module")
-def people(machine: Machine) -> Iterator[dict[str, Person]]:
+def people(machine: Machine, request: pytest.FixtureRequest) -> Iterator[dict[str, Person]]:
     look = save_to(ROOT / "_build" / "hub")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield {
+        everybody = {
             name: (Instructor if name == "pw-teacher" else Student)(browser, machine, name, look)
             for name in machine.passwords
         }
+        yield everybody
+        if request.session.testsfailed:
+            for person in everybody.values():
+                person.look("where the story ended")
         browser.close()
 
 
