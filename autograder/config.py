@@ -18,7 +18,8 @@ def configure(c: Any, root: Path) -> None:
     c.CourseDirectory.root = str(root)
     c.CourseDirectory.source_directory = "solutions"
     c.CourseDirectory.release_directory = "exercises"
-    c.CourseDirectory.db_url = f"sqlite:///{root / 'gradebook.db'}"
+    # Or a server's, postgresql+psycopg://user:password@host/database: it holds a password.
+    c.CourseDirectory.db_url = os.environ.get("PIXELWISE_DB_URL") or f"sqlite:///{root / 'gradebook.db'}"
 
     # A stub that nobody fills in earns nothing, and the checks know it by its empty NotImplementedError.
     c.ClearSolutions.code_stub = {"python": "raise NotImplementedError()"}
@@ -60,6 +61,9 @@ def configure(c: Any, root: Path) -> None:
         "autograder.feedback.SafeFeedback",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
+
+    # In the formgrader, too, what a student wrote is text and pictures.
+    c.HTMLExporter.preprocessors = ["autograder.feedback.SafeFormgrader"]
 
     # nbgrader starts `alembic`, which stands beside it, also where the environment is not activated.
     os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])

@@ -1,7 +1,8 @@
-"""What students get back: no hidden test, and nothing of a submission that a browser would run or fetch.
+"""What students get back, and what the formgrader shows: nothing of a submission that a browser would run or
+fetch, and in feedback no hidden test.
 
 nbconvert passes HTML and scripts in outputs and in text through, as Jupyter does for one's own notebooks.
-Feedback is opened by others than its author: the instructor, or a group.
+Others than the author open these pages, and in the formgrader a script would have the instructor's rights.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import html
 import re
 from typing import Any
 
+from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 
@@ -23,19 +25,44 @@ _SCHEMES = re.compile(r"(javascript|vbscript|data):", re.IGNORECASE)
 
 
 class SafeFeedback(NbGraderPreprocessor):
-    """Leaves of a graded notebook what is safe to show."""
+    """Leaves of a graded notebook what is safe to show to its author and others."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        nb.metadata.pop("widgets", None)
         for cell in nb.cells:
-            if cell.metadata.get("nbgrader", {}).get("locked"):
+            if _is_locked(cell):
                 cell.source = _HIDDEN.sub("# … and hidden cases of the same kind", cell.source)
-            elif cell.cell_type != "code":
-                cell.cell_type, cell.source = "markdown", _text(cell.source)
-                cell.pop("attachments", None)
-            if cell.cell_type == "code":
-                cell.outputs = [kept for output in cell.outputs if (kept := _output(output))]
-        return nb, resources
+        return make_safe(nb), resources
+
+
+class SafeFormgrader(Preprocessor):
+    """Leaves of a graded notebook what is safe to show in the formgrader.
+
+    nbgrader makes other pages with the same exporter; those of the formgrader know their submission's id.
+    """
+
+    enabled = True
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        return make_safe(nb) if "submission_id" in resources else nb, resources
+
+
+def make_safe(nb: NotebookNode) -> NotebookNode:
+    """Students' text and outputs as text and pictures; cells that students cannot write stay as they are."""
+    nb.metadata.pop("widgets", None)
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [kept for output in cell.outputs if (kept := _output(output))]
+        elif not _is_locked(cell):
+            cell.cell_type, cell.source = "markdown", _text(cell.source)
+            cell.pop("attachments", None)
+        cell.metadata = NotebookNode(
+            {key: value for key, value in cell.metadata.items() if key == "nbgrader"}
+        )
+    return nb
+
+
+def _is_locked(cell: NotebookNode) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get("locked"))
 
 
 def _text(source: str) -> str:

@@ -221,6 +221,8 @@ def ordinary_files(folder: Path) -> list[Path]:
         found += [path for path in paths if path.is_file() and not path.is_symlink()]
         if len(found) > 2000:
             raise ValueError("more than 2000 files")
+        if len(Path(here).relative_to(folder).parts) > 20:
+            raise ValueError("more than 20 folders within folders")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import types
 import warnings
@@ -31,7 +32,8 @@ def definition(cells: Iterable[str], name: str) -> str:
         statement = defined.pop(todo.pop(), None)
         if statement is not None and statement not in wanted:
             wanted.append(statement)
-            todo += _globals(compile(ast.Module([statement], []), "", "exec"))
+            with contextlib.suppress(SyntaxError):  # then it did not run, whatever it is
+                todo += _globals(compile(ast.Module([statement], []), "", "exec"))
     return "\n".join(ast.unparse(statement) for statement in [*imports, *wanted])
 
 

@@ -97,6 +97,7 @@ def enter_beside_others(folder: str, limits: Limits, readable: Sequence[str]) ->
             _become_nobody()
         except PermissionError:  # root without its rights, as in some pods
             pass
+    die_with_parent()
     os.chdir(folder)
     limit(replace(limits, processes=limits.processes + _threads_of(os.geteuid())))
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")

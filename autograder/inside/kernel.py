@@ -27,6 +27,8 @@ class SubmissionKernel(IPythonKernel):
             answer = wire.pack(self._answer(*wire.unpack([bytes(part) for part in parent["buffers"]])))
         except wire.TooLarge as error:
             answer = wire.pack(["raised", f"The result cannot be graded: {error}."])
+        except Exception as error:  # objects that cannot even be looked at
+            answer = wire.pack(["raised", f"The result is no data: {type(error).__name__}."])
         except KeyboardInterrupt:
             answer = wire.pack(["interrupted", None])
         self.session.send(socket, "data_reply", {}, parent, ident=ident, buffers=answer)

@@ -21,6 +21,7 @@ from pixelwise.checks.case import Case
 from pixelwise.checks.observe import Observation
 
 MAX_BYTES = 64 << 20
+MAX_DESCRIPTION = 16 << 20  # bytes of the JSON; as Python's objects it may take twenty times as many
 MAX_VALUES = 200_000
 MAX_DEPTH = 24
 MAX_TEXT = 20_000
@@ -61,14 +62,14 @@ def pack(value: Any) -> list[bytes]:
     """The value as a list of bytes: JSON, then the numbers of each tensor."""
     writer = _Writer()
     text = json.dumps(writer.write(value, 0)).encode()
-    if len(text) + writer.size > MAX_BYTES:
+    if len(text) > MAX_DESCRIPTION or len(text) + writer.size > MAX_BYTES:
         raise TooLarge(_too_large())
     return [text, *writer.buffers]
 
 
 def unpack(parts: Sequence[bytes | memoryview]) -> Any:
     """The value that `pack` made these bytes of."""
-    if not parts or sum(len(part) for part in parts) > MAX_BYTES:
+    if not parts or len(parts[0]) > MAX_DESCRIPTION or sum(len(part) for part in parts) > MAX_BYTES:
         raise Malformed("no bytes, or too many")
     try:
         return _Reader(parts[1:]).read(json.loads(bytes(parts[0])), 0)
@@ -136,7 +137,7 @@ class _Writer:
 
 class _Reader:
     def __init__(self, buffers: Sequence[bytes | memoryview]) -> None:
-        self.buffers, self.count = buffers, 0
+        self.buffers, self.count = list(buffers), 0
 
     def read(self, value: Any, depth: int) -> Any:
         self.count += 1
@@ -173,6 +174,7 @@ class _Reader:
         if index is None:
             return torch.empty(shape, dtype=dtype, device="meta")
         buffer = bytes(self.buffers[index])
+        self.buffers[index] = b""  # of one tensor alone: else few bytes could become many
         if torch.Size(shape).numel() * dtype.itemsize != len(buffer):
             raise Malformed("length")
         if not buffer:

@@ -46,6 +46,7 @@ WARM = (
     ),
     *("ipykernel.comm", "ipykernel.debugger", "ipykernel.shellchannel", "ipykernel.subshell_manager"),
     *("ipykernel.zmqshell", "IPython.core.completer", "IPython.core.debugger", "IPython.core.magics"),
+    *("IPython.core.completerlib", "IPython.core.oinspect", "faulthandler", "sqlite3"),
     *("IPython.extensions.storemagic", "pixelwise.checks", "pixelwise.widgets", "torch._dynamo"),
 )
 WORKING_FOLDER = "/tmp/submission"
@@ -83,7 +84,9 @@ def _warm_up() -> None:
     torch.set_num_threads(1)
     torch.nn.functional.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3))
     torch.testing.assert_close(torch.ones(2), torch.ones(2))
-    torch.nn.functional.conv_transpose1d(torch.ones(1, 1, 2, device="meta"), torch.ones(1, 1, 2, device="meta"))
+    torch.nn.functional.conv_transpose1d(
+        torch.ones(1, 1, 2, device="meta"), torch.ones(1, 1, 2, device="meta")
+    )
     figure = matplotlib.pyplot.figure()
     matplotlib.pyplot.plot([1])
     figure.canvas.draw()  # finds the fonts
@@ -106,6 +109,7 @@ def _guard(
     """Fork the kernel, hand its process over, and end it if it uses too much. Never returns."""
     wall = settings["wall"]
     *_, news = descriptors
+    answered = False
     try:
         if wall == "namespaces":
             confine.leave_namespaces()
@@ -117,13 +121,16 @@ def _guard(
         guard.prepare(alone=wall == "namespaces")
         handle = os.pidfd_open(kernel)
         socket.send_fds(channel, [b"kernel"], [handle])
+        answered = True
         for descriptor in descriptors[:-1]:
             os.close(descriptor)
         reason = guard.watch(kernel, limits, wall == "namespaces", request["folder"], news)
         os.write(news, reason.encode())
     except BaseException:
-        os.write(news, traceback.format_exc().encode()[-3000:])
-        channel.send(b"failed")
+        with contextlib.suppress(OSError):  # nobody may read any more
+            os.write(news, traceback.format_exc().encode()[-3000:])
+        if not answered:
+            channel.send(b"failed")
     finally:
         os._exit(0)
 

@@ -88,9 +88,9 @@ def close(a: float, b: float) -> bool:
 
 
 def same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Whether two tensors have the same shape and, up to rounding, the same values."""
+    """Whether two tensors have the same shape and, up to rounding, the same values, if they have values."""
     if a.shape != b.shape or a.is_meta or b.is_meta:
-        return a.shape == b.shape
+        return a.shape == b.shape and a.is_meta == b.is_meta
     return not wrong(a, b).any()
 
 
@@ -164,6 +164,12 @@ def _tensor(actual: Any, expected: torch.Tensor, strict: bool) -> Difference | N
             "answers in the dtype it is asked in: new tensors can take theirs from an argument "
             "(`x.new_zeros(…)`, `dtype=x.dtype`). With no tensor to take it from, PyTorch's default "
             "is right.",
+        )
+    if actual.is_meta and not expected.is_meta:
+        return Difference(
+            "device",
+            "Your result lives on the device 'meta': it has a shape, and no numbers. New tensors can take "
+            "their device from an argument (`x.new_zeros(…)`, `device=x.device`).",
         )
     if strict and actual.device != expected.device:
         return Difference(

@@ -113,6 +113,14 @@ def test_real_numbers(value, kind):
     assert (found and found.kind) == kind
 
 
+def test_a_shape_without_numbers_equals_nothing():
+    right, empty = Observation(value=torch.ones(2)), torch.empty(2, device="meta")
+    assert difference(Observation(value=empty), right, strict=False).kind == "device"
+    forged = Observation(value=torch.ones(2), connected=True, gradients={"x": empty})
+    wanted = Observation(value=torch.ones(2), connected=True, gradients={"x": torch.ones(2)})
+    assert difference(forged, wanted).kind == "gradient"
+
+
 def test_lenient_comparison_ignores_dtype_and_changed_arguments():
     found = difference(
         seen(torch.ones(3, dtype=torch.float64), changed=("x",)), seen(torch.ones(3)), strict=False

@@ -104,6 +104,8 @@ def record(module: str, name: str, **fields: object) -> list[bytes]:
         [b'{"tensor": ["float32", [1099511627775, 1099511627775], 0]}', b""],
         [b'{"tensor": ["float32", [2], 7]}'],
         [b'{"tensor": ["object", [2], 0]}', b"12345678"],
+        [b'[{"tensor": ["float32", [2], 0]}, {"tensor": ["float32", [2], 0]}]', b"12345678"],
+        [b"[" + b"0," * wire.MAX_DESCRIPTION + b"0]"],
         [b'{"unknown": 1}'],
         [b'{"list": 1, "tuple": 2}'],
         record("os", "system", command="true"),
