@@ -152,13 +152,14 @@ class _Grading(WorkerPlugin):
         self.run, self._assignment, self._version = run, assignment, fingerprint()
 
     def setup(self, worker: Any) -> None:
-        self._worker = Worker(self._assignment)
+        self._worker: Worker | None = None
         self._thread = ThreadPoolExecutor(1)
         self._prepared = self._thread.submit(self._prepare)
 
     def _prepare(self) -> str:
         if fingerprint() != self._version:
             return "Its autograder/ or pixelwise/, Python or torch is not the one of this machine."
+        self._worker = Worker(self._assignment)
         try:
             self._worker.start()
         except Unavailable as reason:
@@ -176,7 +177,8 @@ class _Grading(WorkerPlugin):
 
     def teardown(self, worker: Any) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
-        self._worker.stop()
+        if self._worker:
+            self._worker.stop()
 
 
 _at_a_time = threading.Lock()

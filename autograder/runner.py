@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from . import intake
@@ -67,7 +68,7 @@ def grade(
         _bar(len(todo), quiet) as bar,
     ):
         shutil.rmtree(course.stage / "staged", ignore_errors=True)
-        writer = Writer(course)
+        writer = _writer(course)
         results = []
         for done in _run_all(todo, team):
             with _undisturbed():
@@ -90,6 +91,16 @@ def _workers(course: Course, count: int, unsafe: bool, scheduler: Any) -> Iterat
         yield workers
     finally:
         workers.stop()
+
+
+def _writer(course: Course) -> Writer:
+    try:
+        return Writer(course)
+    except (SQLAlchemyError, ImportError) as error:
+        raise CannotGrade(
+            f"The gradebook cannot be opened: {str(error).splitlines()[0]}\n"
+            "Its address is CourseDirectory.db_url in nbgrader_config.py, or the variable PIXELWISE_DB_URL."
+        ) from None
 
 
 def _run_all(students: Sequence[str], workers: Workers) -> Iterator[Run]:

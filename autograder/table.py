@@ -15,7 +15,7 @@ def table(results: Sequence[Result], dry_run: bool = False) -> str:
     if not results:
         return "Everything that was handed in is graded. (--force grades it again.)"
     failed = [one for one in results if one.failed]
-    manual = sum(one.needs_manual for one in results)
+    manual = sum(one.needs_manual and not one.failed for one in results)
     odd = [one for one in results if one.notes and not one.failed]
     plain = [one for one in results if not (one.notes or one.failed)]
     shown = [*failed, *odd, *(plain if len(plain) <= _MOST_ROWS else ())]
