@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test test-quick hostile hub-test gpu-test experiments exercises student-release answers outputs bench links lint format lock setup node chromium clean distclean
+.PHONY: help book test test-quick hostile scale-test postgresql hub-test gpu-test experiments exercises student-release answers outputs bench links lint format lock setup node chromium clean distclean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 BIN := .venv/bin
@@ -41,6 +41,15 @@ chromium:
 	  echo "The browser tests need Chromium: install it (sudo apt install chromium, brew install --cask chromium) or set CHROMIUM=/path/to/it, then run make again."; test -n "$${CHROMIUM:-}"; \
 	fi
 
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing PostgreSQL for the tests of a gradebook on a server"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	else \
+	  echo "Without a PostgreSQL server its tests are skipped: install it (sudo apt install postgresql, brew install postgresql)."; \
+	fi
+
 # ---- what one does with the course ----------------------------------------------------------------------
 
 # After a failure Sphinx would take the broken pages for finished ones: it starts afresh.
@@ -59,6 +68,9 @@ test-quick: setup ## the tests that need neither a browser nor nbgrader
 
 hostile: setup ## all hostile submissions, those that need minutes or gigabytes too
 	PIXELWISE_HOSTILE=all $(BIN)/python -m pytest tests/hostile
+
+scale-test: setup postgresql ## a class of 300 killed five times and resumed, Dask, PostgreSQL (minutes)
+	$(BIN)/python -m pytest --capture no tests/scale/workers.py tests/scale/cluster.py tests/scale/postgresql.py tests/scale/whole_class.py
 
 hub-test: setup chromium ## a hub with accounts of this machine, from release to feedback, in a browser (as root; minutes)
 	$(BIN)/python -m pytest -x tests/hub/story.py
