@@ -62,8 +62,9 @@ def configure(c: Any, root: Path) -> None:
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
 
-    # In the formgrader, too, what a student wrote is text and pictures.
+    # In feedback and in the formgrader, what a student wrote is text and pictures.
     c.HTMLExporter.preprocessors = ["autograder.feedback.SafeFormgrader"]
+    c.HTMLExporter.filters = {"markdown2html": "autograder.feedback.markdown_to_html"}
 
     # nbgrader starts `alembic`, which stands beside it, also where the environment is not activated.
     os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])

@@ -9,19 +9,30 @@ from __future__ import annotations
 
 import base64
 import binascii
-import html
 import re
+from functools import cache
 from typing import Any
 
+import bleach
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from nbconvert import HTMLExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 _PICTURES = ("image/png", "image/jpeg")
 _HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n.*?^### END HIDDEN TESTS$", re.DOTALL | re.MULTILINE)
-# Commands with which an equation becomes a link or an element with attributes.
-_COMMANDS = re.compile(r"\\(href|require|class|cssId|style|html\w*|unicode|def|let|newcommand)\b")
-_SCHEMES = re.compile(r"(javascript|vbscript|data):", re.IGNORECASE)
+# Commands with which an equation becomes a link, an element with attributes or other commands.
+_COMMANDS = re.compile(
+    r"\\(href|url|require|class|cssId|style|html\w*|unicode|bbox|mmlToken|texttip|data|def|let|(re)?new\w*)\b"
+)
+_TAGS = set(
+    "a abbr b blockquote br code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s"
+    " small span strong sub summary sup table tbody td th thead tr u ul".split()
+)
+_A_PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]*")
+_A_COLOUR_OF_CODE = re.compile(r"highlight|[a-z]{1,2}[0-9a-z]?")  # Pygments' classes
 
 
 class SafeFeedback(NbGraderPreprocessor):
@@ -47,28 +58,49 @@ class SafeFormgrader(Preprocessor):
 
 
 def make_safe(nb: NotebookNode) -> NotebookNode:
-    """Students' text and outputs as text and pictures; cells that students cannot write stay as they are."""
+    """Outputs as text and pictures, students' text as Markdown, for `markdown_to_html` to make a page of."""
     nb.metadata.pop("widgets", None)
     for cell in nb.cells:
         if cell.cell_type == "code":
             cell.outputs = [kept for output in cell.outputs if (kept := _output(output))]
         elif not _is_locked(cell):
-            cell.cell_type, cell.source = "markdown", _text(cell.source)
-            cell.pop("attachments", None)
+            cell.cell_type, cell.source = "markdown", _COMMANDS.sub(r"\1", cell.source)
         cell.metadata = NotebookNode(
             {key: value for key, value in cell.metadata.items() if key == "nbgrader"}
         )
     return nb
 
 
+@pass_context
+def markdown_to_html(context: Context, source: str) -> str:
+    """nbconvert's filter, and of its result what only shows text: no script, form or style, no picture but
+    those within the page, and links to pages alone."""
+    return bleach.clean(
+        _exporter().markdown2html(context, source),
+        tags=_TAGS,
+        attributes=_may_have,
+        protocols={"http", "https", "mailto", "data"},
+    )
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    return HTMLExporter(exclude_anchor_links=True)
+
+
+def _may_have(tag: str, name: str, value: str) -> bool:
+    """No ids: the formgrader finds its own controls by theirs."""
+    if (tag, name) == ("img", "src"):
+        return bool(_A_PICTURE.fullmatch(value))
+    if (tag, name) == ("a", "href"):
+        return not value.strip().lower().startswith("data")
+    if name == "class":
+        return tag in ("div", "span") and bool(_A_COLOUR_OF_CODE.fullmatch(value))
+    return name in ("alt", "title")
+
+
 def _is_locked(cell: NotebookNode) -> bool:
     return bool(cell.metadata.get("nbgrader", {}).get("locked"))
-
-
-def _text(source: str) -> str:
-    """A student's Markdown: HTML and pictures, which would be fetched, as text; links lead to pages alone."""
-    source = html.escape(source, quote=False).replace("![", r"!\[")
-    return _COMMANDS.sub(r"\1", _SCHEMES.sub(r"\1 :", source))
 
 
 def _output(output: NotebookNode) -> NotebookNode | None:

@@ -6,8 +6,9 @@ import nbformat
 from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from autograder.course import Course
 from autograder.feedback import SafeFeedback
-from tests.exercises.course import notebook
+from tests.exercises.course import ROOT, notebook
 
 NASTY = [
     "<script>alert('evil')</script>",
@@ -16,6 +17,17 @@ NASTY = [
     "![evil](https://evil.example/picture.png)",
     "![evil][1]\n\n[1]: https://evil.example/picture.png",
     "[evil](javascript:alert(1))",
+    "[evil](javascript\\:alert(1))",
+    "[evil](&#106;avascript:alert(1))",
+    "[evil](&amp;#106;avascript:alert(1))",
+    "[evil](\x01javascript:alert(1))",
+    "[evil](java\tscript:alert(1))",
+    "[evil](data:text/html,<script>alert(1)</script>)",
+    "![evil](data:image/svg+xml,<svg>)",
+    "<div id=checkerboard class=full-credit style='position:fixed'>evil</div>",
+    "$\\mmlToken{mi}[href='javascript:alert(1)']{x}$",
+    "[evil][2]\n\n[2]: <javascript:alert(1)>",
+    "<javascript:alert(1)>",
     "<svg onload=alert('evil')></svg>",
     "$\\href{javascript:alert(1)}{x}$",
     '<a href="https://evil.example" style="position:fixed">x</a>',
@@ -26,19 +38,18 @@ PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADh
 def shown(*cells) -> str:
     """The feedback's page on a notebook of these cells, without what nbconvert itself puts into its head."""
     safe, _ = SafeFeedback().preprocess(new_notebook(cells=list(cells)), {})
-    page, _ = HTMLExporter(template_name="basic").from_notebook_node(safe)
+    config = Course.at(ROOT, "ps2_transposed_convolution").config
+    page, _ = HTMLExporter(config=config, template_name="basic").from_notebook_node(safe)
     return page
 
 
 def alive(page: str) -> list[str]:
     """Elements and attributes that a browser would run or fetch."""
     tags = re.findall(r"<[a-zA-Z][^>]*>", page)
-    return [
-        tag
-        for tag in tags
-        if re.match(r"<(script|iframe|object|embed|svg|link|style)\b", tag)
-        or re.search(r"\son\w+\s*=|javascript:|src\s*=\s*(?![\"']?data:image/(png|jpeg);base64,)", tag)
-    ]
+    elements = re.compile(r"<(script|iframe|object|embed|svg|link|style|form|button)\b")
+    attributes = re.compile(r"\s(on\w+|style|id)\s*=(?!.cell-id)|full-credit|(javascript|vbscript)\s*:")
+    fetched = re.compile(r"src\s*=\s*(?![\"']?data:image/(png|jpeg);base64,)|data:(?!image/(png|jpeg))")
+    return [tag for tag in tags if elements.match(tag) or attributes.search(tag) or fetched.search(tag)]
 
 
 def test_text_is_text():
@@ -69,8 +80,35 @@ def test_hidden_tests_are_not_shown():
     assert "autograder" not in page
 
 
+def test_text_stays_readable():
+    page = shown(
+        new_markdown_cell(
+            "# A title\n\nIf **a < b**, `x[0] < y & z`, $a < b$, [here](https://example.org):\n\n1. <u>a</u>"
+        )
+    )
+    for part in (
+        *(">A title<", "<strong>a &lt; b</strong>", "<code>x[0] &lt; y &amp; z</code>", "$a &lt; b$"),
+        *('<a href="https://example.org">here</a>', "<u>a</u>"),
+    ):
+        assert part in page
+
+
 def test_the_courses_own_text_stays_as_it_is():
     hint = next(
         one for one in notebook("exercises", "ps2_transposed_convolution").cells if "<details>" in one.source
     )
     assert "<summary>" in shown(hint)
+
+
+def test_the_formgrader_shows_the_same_and_the_instructors_cells_in_full(tmp_path):
+    """nbgrader hands the course's settings to the exporter of its pages, and says which submission it is."""
+    exporter = HTMLExporter(config=Course.at(ROOT, "ps2_transposed_convolution").config)
+    hidden = next(
+        one for one in notebook("solutions", "ps2_transposed_convolution").cells if "HIDDEN" in one.source
+    )
+    html = [new_output("display_data", data={"text/html": source}) for source in NASTY]
+    book = new_notebook(cells=[*map(new_markdown_cell, NASTY), new_code_cell("1", outputs=html), hidden])
+    page, _ = exporter.from_notebook_node(book, {"submission_id": "1"})
+    body = page[page.index("<body") :]
+    assert not [tag for tag in alive(body) if "evil" in tag]
+    assert "HIDDEN" in body
