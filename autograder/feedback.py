@@ -27,10 +27,44 @@ _HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n.*?^### END HIDDEN TESTS$", re.D
 _COMMANDS = re.compile(
     r"\\(href|url|require|class|cssId|style|html\w*|unicode|bbox|mmlToken|texttip|data|def|let|(re)?new\w*)\b"
 )
-_TAGS = set(
-    "a abbr b blockquote br code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s"
-    " small span strong sub summary sup table tbody td th thead tr u ul".split()
-)
+_TAGS = {
+    *(
+        "a",
+        "abbr",
+        "b",
+        "blockquote",
+        "br",
+        "code",
+        "dd",
+        "del",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "hr",
+        "i",
+    ),
+    *(
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "img",
+        "kbd",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "s",
+        "small",
+        "span",
+        "strong",
+    ),
+    *("sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "u", "ul"),
+}
 _A_PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]*")
 _A_COLOUR_OF_CODE = re.compile(r"highlight|[a-z]{1,2}[0-9a-z]?")  # Pygments' classes
 
