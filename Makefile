@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test test-quick hostile scale-test postgresql hub-test gpu-test experiments exercises student-release answers outputs bench links lint format lock setup node chromium clean distclean
+.PHONY: help book test test-quick hostile scale-test postgresql hub-test guide-test colab-test gpu-test experiments exercises student-release answers outputs bench links lint format lock setup node chromium clean distclean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 BIN := .venv/bin
@@ -72,11 +72,17 @@ hostile: setup ## all hostile submissions, those that need minutes or gigabytes 
 scale-test: setup postgresql ## a class of 300 killed five times and resumed, Dask, PostgreSQL (minutes)
 	$(BIN)/python -m pytest --capture no tests/scale/workers.py tests/scale/cluster.py tests/scale/postgresql.py tests/scale/whole_class.py
 
+colab-test: setup ## every problem set and chapter as a notebook alone, in a stand-in for Colab (minutes)
+	$(BIN)/python -m pytest -x tests/colab/notebooks.py
+
 hub-test: setup chromium ## a hub with accounts of this machine, from release to feedback, in a browser (as root; minutes)
 	$(BIN)/python -m pytest -x tests/hub/story.py
 
 gpu-test: setup ## the tests of networks, losses and training on CUDA
 	$(BIN)/python -m pytest tests/segmentation -m gpu
+
+guide-test: setup ## the guide's commands in their order and words, for a class of six (minutes)
+	$(BIN)/python -m pytest -x tests/site/walk_the_guide.py
 
 exercises: setup ## make exercises/ from solutions/
 	@for set in solutions/ps*/; do $(BIN)/nbgrader generate_assignment "$$(basename $$set)" --force --create --log-level=WARN; done
@@ -98,12 +104,19 @@ benchmarks/peers/.installed: benchmarks/requirements.txt | .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target benchmarks/peers -r $<
 	@touch $@
 
-bench: book chromium benchmarks/peers/.installed ## measure pages, widgets, operators, networks (long; PIXELWISE_DATA as above)
+benchmarks/otter-environment/.installed: benchmarks/otter-requirements.txt | .venv/.installed
+	$(BIN)/python -m venv benchmarks/otter-environment
+	benchmarks/otter-environment/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(benchmarks/otter-environment/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/course.pth"
+	@touch $@
+
+bench: book chromium benchmarks/peers/.installed benchmarks/otter-environment/.installed ## measure pages, widgets, operators, networks, grading (long; PIXELWISE_DATA as above)
 	cd benchmarks && npm ci --no-audit --no-fund --loglevel=error
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.live_unet
 	$(BIN)/python -m benchmarks.operators
 	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.grading
 
 links: setup ## visit every link of the book that leads outside (needs the internet)
 	$(BIN)/jupyter-book build book --builder linkcheck
@@ -126,4 +139,4 @@ clean: ## remove what was built
 	rm -rf _build _build.log
 
 distclean: clean ## remove what was installed, too
-	rm -rf .venv node_modules benchmarks/node_modules benchmarks/peers
+	rm -rf .venv node_modules benchmarks/node_modules benchmarks/peers benchmarks/otter-environment
