@@ -19,7 +19,10 @@ here = Path(__file__).resolve().parent
 environment = Path(os.environ["PIXELWISE_ENVIRONMENT"])
 state = Path(os.environ["PIXELWISE_STATE"])
 course = Path(os.environ["PIXELWISE_COURSE"])
-shared = {"NBGRADER_EXCHANGE": os.environ["NBGRADER_EXCHANGE"]}
+shared = {
+    "NBGRADER_EXCHANGE": os.environ["NBGRADER_EXCHANGE"],
+    "PATH": f"{environment / 'bin'}:/usr/local/bin:/usr/bin:/bin",  # a terminal's python is the notebook's
+}
 server = [str(environment / "bin" / "python"), "-m", "jupyterhub.singleuser"]
 
 STUDENTS, INSTRUCTORS = "nbgrader-pixelwise", "formgrade-pixelwise"

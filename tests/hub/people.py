@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, FrameLocator, Locator, Response, expect
 from tests.hub.machine import Machine
 
 _PATIENCE = 120_000  # milliseconds: two cores start several servers
+expect.set_options(timeout=_PATIENCE)
 
 
 class Person:
@@ -212,7 +213,7 @@ class Instructor(Person):
         box.blur()
         self.page.wait_for_timeout(1000)  # it is saved when it is left
         self.look("grades the written answer")
-        self.form.get_by_role("link", name="transposed_convolution").first.click()
+        self.form.get_by_role("link", name="transposed_convolution", exact=True).click()
 
     def set_due_date(self, assignment: str, when: str) -> None:
         """When: as an input of type datetime-local has it, in UTC."""
