@@ -48,6 +48,7 @@ def test_locks_name_no_place():
         ROOT / "requirements.lock",
         *ROOT.glob("package-lock.json"),
         *ROOT.glob("*/package-lock.json"),
+        *ROOT.glob("deploy/*/package-lock.json"),
     ]:
         assert "http://" not in lock.read_text() and '"resolved"' not in lock.read_text(), lock.name
 
