@@ -29,14 +29,14 @@ class Widget(anywidget.AnyWidget):
     The view is a pure function of the traits. A click, a key or the pointer only sets traits, so that the
     same object works with a kernel (JupyterLab, Notebook 7, Colab) and without one (the built book).
 
-    A subclass names its view: `class Convolution(Widget, view="convolution.js")`.
+    A subclass names its view: `view = "convolution.js"`. (Colab's traitlets takes no arguments of classes.)
     """
 
     #: What a link to this widget's state is called: `page.html#name?step=5`. One name a page.
     name = traitlets.Unicode("").tag(sync=True)
 
-    def __init_subclass__(cls, view: str | None = None, **kwargs: Any) -> None:
-        if view is not None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if view := vars(cls).get("view"):
             cls._esm = join_modules(view)
             cls._css = styles(view)
         super().__init_subclass__(**kwargs)

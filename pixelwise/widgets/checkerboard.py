@@ -50,7 +50,7 @@ class Picture(traitlets.Bytes):
         return value
 
 
-class Checkerboard(Widget, view="checkerboard.js"):
+class Checkerboard(Widget):
     """Kernel size and stride against overlap: in one dimension, in two, and on a picture.
 
     All its kernels are the outer product of a row of weights with itself.
@@ -64,6 +64,8 @@ class Checkerboard(Widget, view="checkerboard.js"):
 
     Raises `traitlets.TraitError` where an argument is out of its range.
     """
+
+    view = "checkerboard.js"
 
     kernel_size = traitlets.Int(3, min=1, max=6).tag(sync=True)
     stride = traitlets.Int(2, min=1, max=4).tag(sync=True)

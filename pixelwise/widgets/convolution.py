@@ -10,7 +10,7 @@ from pixelwise.widgets.base import Array
 from pixelwise.widgets.stepper import Stepper
 
 
-class Convolution(Stepper, view="convolution.js"):
+class Convolution(Stepper):
     """Steps through `torch.nn.functional.conv2d` on small arrays.
 
     Without arguments it is the lecture's example: a 4 × 4 input with padding 1, which makes it 6 × 6, a 3 × 3
@@ -31,6 +31,8 @@ class Convolution(Stepper, view="convolution.js"):
 
     Raises `traitlets.TraitError`, which names the sizes, where the arguments do not go together.
     """
+
+    view = "convolution.js"
 
     input = Array([[-1, 2, 2, 1], [1, -1, 1, 2], [-1, 0, 2, 1], [1, 1, 0, 2]], ndim=3, largest=(3, 8, 8))
     kernel = Array([[1, 0, -1], [2, 1, 0], [0, 1, 2]], ndim=4, largest=(3, 3, 5, 5))

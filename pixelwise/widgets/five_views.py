@@ -9,7 +9,7 @@ import traitlets
 from pixelwise.widgets.base import Array, Widget
 
 
-class FiveViews(Widget, view="five_views.js"):
+class FiveViews(Widget):
     """The same cells of `torch.nn.functional.conv_transpose2d` as scatter-add, zero insertion and matrix.
 
     Pointing at a cell in one view lights up what belongs to it in all of them. Without arguments it is the
@@ -24,6 +24,8 @@ class FiveViews(Widget, view="five_views.js"):
 
     Raises `traitlets.TraitError`, which names the sizes, where the arguments do not go together.
     """
+
+    view = "five_views.js"
 
     input = Array([[1, 2, 1, 0], [-1, 1, 0, 1], [0, 2, -2, 1], [1, 1, 2, -1]], ndim=2, largest=(4, 4))
     kernel = Array([[1, 0, -1], [2, 1, 0], [0, 1, 2]], ndim=2, largest=(3, 3))

@@ -23,7 +23,7 @@ MOST_PICTURES, LARGEST_SIDE = 12, 256
 Example = tuple[torch.Tensor, torch.Tensor | None]
 
 
-class LiveUNet(Widget, view="live_unet.js"):
+class LiveUNet(Widget):
     """A picture to paint on, and beside it what the network makes of it, at once.
 
     Parameters
@@ -57,6 +57,8 @@ class LiveUNet(Widget, view="live_unet.js"):
     For the brain (test mIoU 0.75): `load("brain", repeats=4)`, one channel, `Augmentation(crop=(128, 128),
     light=0.1)`, 280 steps, batches of 8.
     """
+
+    view = "live_unet.js"
 
     #: The network, as `pixelwise.export` writes it, and perhaps a second one without copy paths.
     network = traitlets.Dict().tag(sync=True)

@@ -19,7 +19,7 @@ LARGEST_SIDE, MOST_SCORES = 256, 3
 CHANNELS = {1: ["brightness"], 3: ["red", "green", "blue"]}
 
 
-class PixelInspector(Widget, view="pixel_inspector.js"):
+class PixelInspector(Widget):
     """An image, what was predicted for it and its truth, and all the numbers of one pixel.
 
     Parameters
@@ -34,6 +34,8 @@ class PixelInspector(Widget, view="pixel_inspector.js"):
     Scores are kept in half precision, an image in 8 bits a channel. Raises `ValueError` where shapes do not
     go together or a score is not finite (in half precision: above 65504).
     """
+
+    view = "pixel_inspector.js"
 
     #: (H, W, C) and (H, W), uint8; (number of scores, K, H, W), float16.
     pixels = traitlets.Bytes().tag(sync=True)

@@ -36,7 +36,7 @@ def made_up_scores() -> np.ndarray:
     return scores
 
 
-class PixelLoss(Widget, view="pixel_loss.js"):
+class PixelLoss(Widget):
     """Change the scores of a pixel and watch its probabilities, loss and gradient; beside it a map of losses.
 
     Without arguments it shows a small meadow, made up, with a stone that is taken for a cow.
@@ -51,6 +51,8 @@ class PixelLoss(Widget, view="pixel_loss.js"):
 
     Raises `traitlets.TraitError`, which names the sizes, where the arguments do not go together.
     """
+
+    view = "pixel_loss.js"
 
     scores = Array(made_up_scores(), ndim=3, largest=(6, 8, 8))
     target = Array(MEADOW, ndim=2, largest=(8, 8))

@@ -27,7 +27,7 @@ def _meadow() -> tuple[bytes, bytes, dict[str, Any]]:
     return pixels, target.byte().numpy().tobytes(), {"classes": [[n, list(c)] for n, c in classes]}
 
 
-class ReceptiveField(Widget, view="receptive_field.js"):
+class ReceptiveField(Widget):
     """A stack of layers to build; a click on an output shows the pixels that it depends on.
 
     Parameters
@@ -42,6 +42,8 @@ class ReceptiveField(Widget, view="receptive_field.js"):
 
     Raises `traitlets.TraitError`, which names the layer, for stacks that cannot be built.
     """
+
+    view = "receptive_field.js"
 
     layers = traitlets.Unicode("conv conv conv conv").tag(sync=True)
     cell = traitlets.List(traitlets.Int(min=0, max=SIDE - 1), [29, 36], minlen=2, maxlen=2).tag(sync=True)

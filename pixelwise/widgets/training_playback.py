@@ -21,7 +21,7 @@ MOST_PICTURES, LARGEST_SIDE, MOST_MOMENTS = 6, 256, 40
 SHOWN = ["class map", "errors", "right since"]
 
 
-class TrainingPlayback(Widget, view="training_playback.js"):
+class TrainingPlayback(Widget):
     """Scrub through a training and watch the class map of a held-out picture form.
 
     Parameters
@@ -35,6 +35,8 @@ class TrainingPlayback(Widget, view="training_playback.js"):
 
     Raises `ValueError` where recording, history and classes do not go together.
     """
+
+    view = "training_playback.js"
 
     #: (pictures, height, width, channels) and (pictures, height, width), uint8.
     pictures = traitlets.Bytes().tag(sync=True)

@@ -10,7 +10,7 @@ from pixelwise.widgets.base import Array
 from pixelwise.widgets.stepper import Stepper
 
 
-class TransposedConvolution(Stepper, view="transposed_convolution.js"):
+class TransposedConvolution(Stepper):
     """Steps through `torch.nn.functional.conv_transpose2d` on small arrays.
 
     Without arguments it is the lecture's example: a 4 × 4 input, a 3 × 3 kernel, stride 1.
@@ -29,6 +29,8 @@ class TransposedConvolution(Stepper, view="transposed_convolution.js"):
 
     Raises `traitlets.TraitError`, which names the sizes, where the arguments do not go together.
     """
+
+    view = "transposed_convolution.js"
 
     input = Array([[1, 2, 1, 0], [-1, 1, 0, 1], [0, 2, -2, 1], [1, 1, 2, -1]], ndim=3, largest=(2, 8, 8))
     kernel = Array([[1, 0, -1], [2, 1, 0], [0, 1, 2]], ndim=4, largest=(2, 2, 5, 5))

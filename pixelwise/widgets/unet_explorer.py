@@ -7,7 +7,7 @@ import traitlets
 from pixelwise.widgets.base import Widget
 
 
-class UNetExplorer(Widget, view="unet_explorer.js"):
+class UNetExplorer(Widget):
     """Draws `pixelwise.UNet` for a square image, built up in steps; every layer can be asked for its numbers.
 
     Without arguments it is the paper's network at 572 × 572, complete.
@@ -23,6 +23,8 @@ class UNetExplorer(Widget, view="unet_explorer.js"):
 
     Raises `traitlets.TraitError` where an argument is out of its range.
     """
+
+    view = "unet_explorer.js"
 
     size = traitlets.Int(572, min=1, max=4096).tag(sync=True)
     depth = traitlets.Int(4, min=1, max=5).tag(sync=True)

@@ -74,7 +74,7 @@ def test_holders_do_not_share_their_default():
 
 def test_a_widget_whose_view_is_missing_cannot_be_defined():
     with pytest.raises(ValueError, match=r"no_such_view\.js does not exist"):
-        type("Broken", (Widget,), {}, view="no_such_view.js")
+        type("Broken", (Widget,), {"view": "no_such_view.js"})
 
 
 @pytest.mark.parametrize("name", widgets.__all__)
