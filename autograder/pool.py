@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 from collections import deque
@@ -12,7 +13,7 @@ from multiprocessing.process import BaseProcess
 
 from .course import Course
 from .inside import confine
-from .sandbox import Zygote
+from .sandbox import Unavailable, Zygote
 from .worker import Assignment, HandedIn, Lost, Worker
 from .writer import Run
 
@@ -25,12 +26,19 @@ class Pool:
 
     def __init__(self, course: Course, count: int, unsafe: bool):
         self._course, self._assignment = course, Assignment.of(course, unsafe)
-        self._zygote = Zygote(unsafe, channels=count)
-        self._zygote.wait_until_ready()
+        self._zygote = Zygote(unsafe, channels=count + 1)
+        # Tensors without numbers need it. That takes a second, which workers need not spend each.
+        importlib.import_module("torch._dynamo")
         self._members: list[_Member] = []
         for number in range(count):
             self._zygote.channel = number
             self._members.append(self._start(self._zygote))
+        self._zygote.channel = count
+        try:
+            self._zygote.wait_until_ready()
+        except Unavailable:
+            self.stop()
+            raise
 
     def has_room(self, waiting: int) -> bool:
         """Whether a submission can be given now; `waiting` are left."""

@@ -13,7 +13,7 @@ import contextlib
 import io
 import traceback
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import nbformat
@@ -47,7 +47,7 @@ class StudentObject:
         return _value(self.__name__, *self._ask(self.__name__, function, arguments, settings))
 
     def source_text(self) -> str:
-        return definition(self._texts, self.__name__)
+        return _definition(tuple(self._texts), self.__name__)
 
     def __call__(self, *arguments: Any, **settings: Any) -> Any:
         named = {str(number): value for number, value in enumerate(arguments)}
@@ -57,6 +57,9 @@ class StudentObject:
         if seen.error:
             raise CheckFailed(f"✗ {self.__name__} raised an error:\n    {seen.error}", self.__name__)
         return seen.value
+
+
+_definition = lru_cache(maxsize=100)(definition)  # several graded cells ask for the same
 
 
 class _Names(dict):
@@ -84,6 +87,15 @@ def graded_cells(assignment: str, notebook: str) -> dict[str, str]:
         for cell in cells
         if cell.cell_type == "code" and is_graded(cell)
     }
+
+
+def rehearse(assignment: str, notebook: str) -> None:
+    """Run the graded cells on the solutions, so that the first submission waits no longer than the others for
+    hidden cases, for what is right in them, and for what PyTorch imports when it is needed."""
+    solutions = oracle.namespace(assignment.partition("_")[0])
+    for source in graded_cells(assignment, notebook).values():
+        with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(source, "<graded cell>", "exec"), dict(solutions))
 
 
 def is_graded(cell: nbformat.NotebookNode) -> bool:

@@ -111,6 +111,7 @@ class Worker:
         self._release = nbformat.reads(assignment.release, as_version=4)
         oracle.hold(assignment.name, assignment.solutions)
         trusted.graded_cells.cache_clear()
+        trusted.rehearse(assignment.name, assignment.notebook)
         self._zygote = zygote
         self._executor = execute.SandboxedExecute(config=Config(assignment.settings))
         self._executor.log.setLevel(logging.CRITICAL)

@@ -11,6 +11,8 @@ import copy
 import logging
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,9 @@ import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.preprocessors import NbGraderPreprocessor
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SAWarning
+from sqlalchemy.orm import Session
 
 from . import corrected
 from .course import STAGE, CannotGrade, Course
@@ -64,6 +68,16 @@ class Executed(NbGraderPreprocessor):
         return nb, resources
 
 
+class _OneCommit(Session):
+    """A session whose commits are only flushed, until the last."""
+
+    def commit(self) -> None:
+        self.flush()
+
+    def commit_all(self) -> None:
+        super().commit()
+
+
 class Writer:
     """Records results through nbgrader's converter, in a folder of its own, and then puts them in place."""
 
@@ -82,6 +96,7 @@ class Writer:
         self.api = NbGraderAPI(config=config)
         self.api.log.setLevel(logging.ERROR)
         self.staged = Course(config, course.assignment)
+        self.engine = create_engine(self.api.coursedir.db_url, future=True)
         self._know_assignment()
 
     def record(self, run: Run) -> Result:
@@ -90,14 +105,35 @@ class Writer:
             try:
                 self._stage(run)
                 Executed.outputs = nbformat.reads(run.executed, as_version=4)
-                said = self.api.autograde(self.course.assignment, result.student)
-                if not said["success"]:
-                    raise RuntimeError((said.get("log") or said.get("error") or "").strip()[-300:])
+                with self._transaction():
+                    said = self.api.autograde(self.course.assignment, result.student)
+                    if not said["success"]:
+                        raise RuntimeError((said.get("log") or said.get("error") or "").strip()[-300:])
+                    self._read_points(result)
                 self._put_in_place(result.student)
-                self._read_points(result)
             except Exception as error:
                 result.failed = f"nbgrader could not record it: {type(error).__name__}: {error}"
         return result
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """nbgrader opens the gradebook nine times for a submission, each time with an engine of its own that
+        compiles all queries anew, and commits after every cell. Here that is one session, and one commit."""
+
+        def open_here(book: Gradebook, db_url: str, course_id: str = "", *unused: Any) -> None:
+            book.engine, book.db, book.course_id, book.authenticator = self.engine, session, course_id, None
+
+        def close(book: Gradebook) -> None:
+            session.expire_all()  # sums of points are read anew
+
+        usual = Gradebook.__init__, Gradebook.close
+        with _OneCommit(self.engine, future=True) as session:
+            Gradebook.__init__, Gradebook.close = open_here, close
+            try:
+                yield
+            finally:
+                Gradebook.__init__, Gradebook.close = usual
+            session.commit_all()
 
     def _stage(self, run: Run) -> None:
         """What the converter finds as the submission: the repaired notebook and the ordinary files."""

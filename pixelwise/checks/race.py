@@ -17,8 +17,8 @@ def race(
 ) -> None:
     """Print PyTorch's time for one call, and each function's as a multiple of it, on one thread.
 
-    Functions that are not written yet, or raise, are passed over with a note. While a notebook is graded there
-    is no race: a busy grader would time nothing.
+    Functions that are not written yet, or raise, are passed over with a note. While a notebook is graded
+    there is no race: on a busy machine it would say nothing.
     """
     if os.environ.get("NBGRADER_EXECUTION") == "autograde":
         print("No race while the notebook is graded.")

@@ -14,6 +14,7 @@ import textwrap
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -43,7 +44,7 @@ class Rule:
     def found_in(self, function: Callable[..., Any]) -> list[str]:
         """The forbidden names in the source of `function`, or class, and of what it calls."""
         if isinstance(function, Remote):
-            return self.found_in_source(function.source_text())
+            return _found_in_text(self, function.source_text())
         found: list[str] = []
         for part in _with_helpers(function):
             if isinstance(part, type):  # its methods are parts of their own
@@ -89,6 +90,11 @@ class Rule:
         if library in self.modules:
             return True
         return library in _LIBRARIES and re.search(self.calls, rest.rpartition(".")[2]) is not None
+
+
+@lru_cache(maxsize=100)
+def _found_in_text(rule: Rule, source: str) -> list[str]:
+    return rule.found_in_source(source)
 
 
 class Watch(TorchDispatchMode):
