@@ -249,7 +249,7 @@ def main() -> None:
         prog="python -m benchmarks.grading", description=__doc__.split("\n\n")[0]
     )
     parser.add_argument("--submissions", type=int, nargs="+", default=[20, 100], help="sizes of the class")
-    parser.add_argument("--sets", nargs="+", choices=[LARGE, SMALL], default=[LARGE, SMALL])
+    parser.add_argument("--sets", nargs="+", choices=[LARGE, SMALL], default=[LARGE])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--alone", action="store_true", help="without the others: how it grows to 1,000")
     given = parser.parse_args()
