@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 import jupytext
 import nbformat
+from docutils import nodes
 from pybtex.database import parse_file
 from pybtex.richtext import Text
+from sphinx.util.docutils import SphinxRole
 
 from pixelwise import colab, course
 
@@ -140,6 +143,19 @@ def offer(app, pagename: str, templatename: str, context: dict, doctree) -> None
     )
 
 
+class Elsewhere(SphinxRole):
+    """{colab}`path` and {binder}`path`: where a notebook of the students' branch opens."""
+
+    PLACES: ClassVar = {
+        "colab": ("open it in Colab", course.colab),
+        "binder": ("in Binder", course.binder),
+    }
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        text, address = self.PLACES[self.name]
+        return [nodes.reference(self.rawtext, text, refuri=address(self.text))], []
+
+
 def write(app, error) -> None:
     if error or app.builder.format != "html":
         return
@@ -151,6 +167,8 @@ def write(app, error) -> None:
 
 
 def setup(app):
+    for name in Elsewhere.PLACES:
+        app.add_role(name, Elsewhere())
     app.connect("html-page-context", offer, priority=600)
     app.connect("build-finished", write)
     return {"parallel_read_safe": True, "parallel_write_safe": False}

@@ -219,6 +219,24 @@ def drop_icon_script(app, error) -> None:
             page.write_text(without, encoding="utf-8")
 
 
+def version_scripts(app, error) -> None:
+    """Sphinx adds a checksum to the addresses of styles and scripts, so that a browser may keep them until
+    they change. It forgets those of the search."""
+    if error or app.builder.format != "html":
+        return
+    root = Path(app.outdir)
+    sums = {
+        place: hashlib.sha256((root / place).read_bytes()).hexdigest()[:8]
+        for place in ("_static/searchtools.js", "_static/language_data.js", "searchindex.js")
+    }
+    for page in root.rglob("*.html"):
+        text = versioned = page.read_text(encoding="utf-8")
+        for place, checksum in sums.items():
+            versioned = re.sub(rf'"{re.escape(place)}(\?v=\w+)?"', f'"{place}?v={checksum}"', versioned)
+        if versioned != text:
+            page.write_text(versioned, encoding="utf-8")
+
+
 def unhook_thebe(app) -> None:
     """sphinx-thebe declares a constant twice, an error on every page, and names a server outside."""
     for listeners in app.events.listeners.values():
@@ -241,4 +259,5 @@ def setup(app):
     app.connect("html-page-context", preview_links)
     app.connect("build-finished", copy_assets)
     app.connect("build-finished", drop_icon_script)
+    app.connect("build-finished", version_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": False}
