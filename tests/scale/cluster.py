@@ -95,6 +95,7 @@ def test_a_worker_that_dies_loses_nothing(
     for _ in range(3):
         machines.start_worker()
     lost: list[str] = []
+    killed: list[int] = []
     collect, runs = Cluster.collect, 0
 
     def collect_and_kill(self: Cluster) -> list:
@@ -102,12 +103,15 @@ def test_a_worker_that_dies_loses_nothing(
         back = collect(self)
         runs += len(back)
         lost.extend(student for student, one in back if isinstance(one, Lost) and one.reason)
-        if runs >= 2 and not lost:  # while it is at work
-            machines.workers[0].send_signal(signal.SIGKILL)
+        at_work = [address for address, queue in self._given.items() if queue]
+        if runs >= 2 and at_work and not killed:
+            killed.extend(self._client.run(os.getpid, workers=at_work[:1]).values())
+            os.kill(killed[0], signal.SIGKILL)
         return back
 
     monkeypatch.setattr(cluster.Cluster, "collect", collect_and_kill)
     results = grade_here(Course.at(course, SET), scheduler=machines.address, quiet=True)
+    assert killed[0] in [one.pid for one in machines.workers]
     assert len(lost) == 1, "it was killed while it had nothing to do"
     assert not [one for one in results if one.failed]
     assert gradebook(course) == gradebook(here)
@@ -118,8 +122,13 @@ def test_a_submission_that_kills_its_workers_is_reported_alone(
 ):
     """What no submission is known to do: here the worker dies of a name. Others come in its place."""
     (course / "submitted" / "student-004").rename(course / "submitted" / "killer")
-    killing = "import os\nfrom autograder.worker import Worker\nrun = Worker.run\n"
-    killing += "Worker.run = lambda self, one: os._exit(9) if one.student == 'killer' else run(self, one)\n"
+    killing = (
+        "import os\nfrom autograder import worker\n\n\n"
+        "class Worker(worker.Worker):\n"
+        "    def run(self, one):\n"
+        "        return os._exit(9) if one.student == 'killer' else worker.Worker.run(self, one)\n\n\n"
+        "import autograder.cluster\nautograder.cluster.Worker = Worker\n"
+    )
     (machines._folder / "killing.py").write_text(killing)
     add = lambda: machines.start_worker("--preload", str(machines._folder / "killing.py"))  # noqa: E731
     for _ in range(2):
