@@ -1,6 +1,7 @@
 """Building a small book: nothing is served stale, and what is missing or broken stops the build."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from pixelwise.course import binder, colab
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
 kernelspec: {display_name: Python 3, language: python, name: python3}
 ---
 # One widget
+
+{colab}`exercises/ps1/one.ipynb` or {binder}`exercises/ps1/one.ipynb`.
 
 ```{code-cell} ipython3
 from pixelwise.widgets import TransposedConvolution
@@ -63,6 +68,9 @@ def test_a_changed_view_reaches_the_page(course):
     status, log, page = build(course)
     assert status == 0, log
     assert 'class="pw-slot"' in page and "weighted kernel 0, 0" in page, "the widget is drawn at build time"
+    assert f'href="{colab("exercises/ps1/one.ipynb")}">open it in Colab</a>' in page
+    assert f'href="{binder("exercises/ps1/one.ipynb")}">in Binder</a>' in page
+    assert re.search(r'src="searchindex\.js\?v=\w{8}"', page)
     assert "fontawesome.js" not in page, "the theme names its icons' script in another way now"
     change(course, "transposed_convolution.js", "weighted kernel ${u}", "the weighted kernel, ${u}")
     status, log, page = build(course)
