@@ -66,8 +66,8 @@ test: book chromium lint ## everything that CI checks
 test-quick: setup ## the tests that need neither a browser nor nbgrader
 	$(BIN)/python -m pytest tests --ignore tests/browser --ignore tests/notebooks --ignore tests/site -m 'not slow'
 
-hostile: setup ## all hostile submissions, those that need minutes or gigabytes too
-	PIXELWISE_HOSTILE=all $(BIN)/python -m pytest tests/hostile
+hostile: setup chromium ## all hostile submissions, those that need minutes or gigabytes too, and the formgrader
+	PIXELWISE_HOSTILE=all $(BIN)/python -m pytest tests/hostile tests/browser/formgrader.py
 
 scale-test: setup postgresql ## a class of 300 killed five times and resumed, Dask, PostgreSQL (minutes)
 	$(BIN)/python -m pytest --capture no tests/scale/workers.py tests/scale/cluster.py tests/scale/postgresql.py tests/scale/whole_class.py

@@ -40,6 +40,8 @@ class Case:
     says    what the report or a cell says
     write   puts it into the student's folder
     slow    whether it belongs to `make hostile` alone: it takes long, or is much like another one
+    beside  whether `make test` tries it without namespaces, too
+    without_namespaces  points and words where they differ there
     """
 
     name: str
@@ -47,6 +49,8 @@ class Case:
     write: Callable[[Path, dict[str, str]], None]
     says: str = ""
     slow: bool = False
+    beside: bool = False
+    without_namespaces: tuple[float, str] | None = None
 
 
 CASES: list[Case] = []
@@ -146,7 +150,14 @@ code(
 function("exits", "import sys\nsys.exit(0)", "SystemExit", slow=True)
 function("exits at once", "import os\nos._exit(0)", "exit status 0")
 code("exits at once in the first cell", 0, "import os\nos._exit(0)", RIGHT, says="nothing ran any more")
-code("kills its parent", ALL, "import os, signal\nos.kill(os.getppid() or 1, signal.SIGKILL)", RIGHT)
+code(
+    "kills its parent",
+    ALL,
+    "import os, signal\ntry:\n    os.kill(os.getppid() or 1, signal.SIGKILL)\n"
+    "except OSError as error:\n    print(error)",
+    RIGHT,
+    beside=True,
+)
 code(
     "kills everybody",
     ALL,
@@ -205,6 +216,7 @@ code(
     "except OSError as error:\n    print(error)",
     RIGHT,
     slow=True,
+    without_namespaces=(0, "MB of files"),
 )
 function("returns a tensor without end", "return torch.zeros(1).expand(10**6, 10**6)", "too large")
 function("returns a list without end", "return [0] * 10**6", "too large", slow=True)
