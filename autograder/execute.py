@@ -67,6 +67,9 @@ class SandboxedExecute(Execute):
 
     def preprocess(self, nb: NotebookNode, resources: Any = None, km: Any = None) -> tuple[NotebookNode, Any]:
         entry = resources["nbgrader"]
+        if _zygote is None:
+            share(Zygote(unsafe=self.unsafe))
+            trusted.rehearse(entry["assignment"], entry["notebook"])  # while it starts
         self._tests = trusted.graded_cells(entry["assignment"], entry["notebook"])
         self._files = resources["handed_in"] if "handed_in" in resources else self._archive(entry)
         self._texts: list[str] = []
@@ -212,8 +215,6 @@ class SandboxedExecute(Execute):
     # --- kernels --------------------------------------------------------------------------------------------
 
     def create_kernel_manager(self) -> SubmissionKernelManager:
-        if _zygote is None:
-            share(Zygote(unsafe=self.unsafe))
         if _zygote.unsafe and not self.unsafe:
             raise Unavailable("The kernels at hand have no sandbox, and it was not said that this is wanted.")
         manager = super().create_kernel_manager()
