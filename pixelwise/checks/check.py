@@ -75,7 +75,7 @@ class Check:
 
     @cached_property
     def cases(self) -> list[Case]:
-        """Every case, the smallest first. They are the same for everybody."""
+        """Every case, the smallest first; those without numbers last. They are the same for everybody."""
         return sorted(
             [*self.examples, *self.random_cases(f"{self.task.name}: {self.title}", self.count)], key=_size
         )
@@ -224,8 +224,9 @@ def _always_the_same(seen: Sequence[tuple[Case, Observation, Observation]]) -> b
     return all(isinstance(value, int) and value == values[0] for value in values)
 
 
-def _size(case: Case) -> int:
-    return case.size
+def _size(case: Case) -> tuple[bool, int]:
+    """What goes wrong on every device is shown on the CPU, with numbers."""
+    return any(tensor.is_meta for tensor in case.tensors().values()), case.size
 
 
 def _signature(name: str, case: Case) -> str:

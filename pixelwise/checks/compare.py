@@ -229,8 +229,8 @@ def _device_text(seen: Observation) -> str:
     return (
         'It raised an error when its arguments live on another device than the CPU (here "meta", which knows '
         f"shapes but no numbers):{_raised(seen)}\nA new tensor can take its device from an argument "
-        "(`x.new_zeros(…)`, `device=x.device`); `.item()`, `float(…)` and NumPy bring numbers back "
-        "to the CPU."
+        "(`x.new_zeros(…)`, `device=x.device`), one that comes from elsewhere is moved by `.to(…)`; "
+        "`float(…)`, `.tolist()` and NumPy bring numbers back to the CPU."
     )
 
 

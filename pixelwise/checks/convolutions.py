@@ -86,8 +86,9 @@ def random_tensors(
 
 def kernel_mistakes(bank: list[Misunderstanding], advice: str, section: str) -> None:
     """The kernel is laid down in another way than it stands."""
+    axes = "In an image and in a kernel alike, the first index counts rows from the top, the second columns."
+    _with_kernel(bank, "the rows and columns of the kernel are swapped", axes, section, lambda w: w.mT)
     for title, change in {
-        "the rows and columns of the kernel are swapped": lambda w: w.mT,
         "the kernel is mirrored left to right": lambda w: w.flip(-1),
         "the kernel is mirrored top to bottom": lambda w: w.flip(-2),
         "the kernel is turned by 90°": lambda w: w.rot90(1, (-2, -1)),

@@ -20,27 +20,30 @@ from pixelwise.unet import UNet
 
 from .report import CheckFailed, link, paragraph
 
+_LOSSES = "losses of the training"  # a name that no layer can have
 _LARGEST = 2_000_000  # bytes, four times what a network of the course's size has
 
 
 def train_once(
     file: str, model: nn.Module, fit: Callable[[nn.Module], list[float]], again: bool = False
 ) -> list[float] | None:
-    """Train `model` by `fit(model)` and keep its weights in `file`; where there is a file, read it instead.
+    """Train `model` by `fit(model)` and keep it in `file`, with its losses; where there is a file, read it.
 
     again   train in any case
-    Returns what `fit` returns (the losses); an empty list if the file was read; None if there is no trained
+    Returns what `fit` returns, the losses, which may be missing from a file ([]); None if there is no trained
     network. Nothing is trained while a submission is graded: what is not handed in counts nothing.
     """
     path = Path(file)
     if path.exists() and not again:
+        anew = f"To train anew, delete it or call train_once({file!r}, …, again=True)."
         try:
-            model.load_state_dict(_weights(_content(path), file, model))
+            weights, losses = _weights(_content(path), file, model)
         except WeightsError as error:
-            print(f"{error} To train anew, delete it or say again=True.")
+            print(f"{error} {anew}")
             return None
-        print(f"{file}: read, nothing trained. To train anew, delete it or say again=True.")
-        return []
+        model.load_state_dict(weights)
+        print(f"{file}: read, nothing trained. {anew}")
+        return losses
     if being_graded():
         print(f"{file} has not been handed in, and nothing is trained while a submission is graded.")
         return None
@@ -51,7 +54,8 @@ def train_once(
             raise
         print("A function that this needs is not written yet: nothing is trained.")
         return None
-    torch.save({name: value.cpu() for name, value in model.state_dict().items()}, path)
+    weights = {name: value.cpu() for name, value in model.state_dict().items()}
+    torch.save(weights | {_LOSSES: torch.tensor(losses or [])}, path)
     print(f"{file}: trained and saved. Hand it in together with this notebook.")
     return losses
 
@@ -103,7 +107,8 @@ class NetworkCheck:
             return None
         text = (
             f"On images that it has not seen, this network reaches a mean IoU of {reached:.2f}; "
-            f"{self._bar():.2f} is needed."
+            f"{self._bar():.2f} is needed. If you have changed your functions since it was trained, delete "
+            "the file, and run the cell that trains it once more."
         )
         if self.above:
             text += f" The best table of thresholds reaches {threshold_iou(self.data, self.seed):.2f} there."
@@ -138,7 +143,8 @@ def threshold_iou(data: str, seed: int = 1) -> float:
 @lru_cache(maxsize=4)  # two checks ask for the same network
 def _mean_iou(content: bytes, file: str, data: str, channels: int, seed: int) -> float:
     model = new_network(channels)
-    model.load_state_dict(_weights(content, file, model))
+    weights, _ = _weights(content, file, model)
+    model.load_state_dict(weights)
     model.eval()
     matrix = ConfusionMatrix(model.num_classes)
     with torch.no_grad():
@@ -179,8 +185,8 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _weights(content: bytes, file: str, model: nn.Module) -> dict[str, Tensor]:
-    """The weights of `model` in a file's content, as data: whatever else it can hold is refused."""
+def _weights(content: bytes, file: str, model: nn.Module) -> tuple[dict[str, Tensor], list[float]]:
+    """The weights of `model` in a file's content, and the losses: whatever else it can hold is refused."""
     how = f"Save them as train_once does: torch.save(model.state_dict(), {file!r})."
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as parts:
@@ -193,6 +199,14 @@ def _weights(content: bytes, file: str, model: nn.Module) -> dict[str, Tensor]:
         raise WeightsError(f"{file} cannot be read as weights ({type(error).__name__}). {how}") from None
     if not isinstance(found, dict):
         raise WeightsError(f"{file} holds a {type(found).__name__}, not weights by name. {how}")
+    losses = found.pop(_LOSSES, torch.tensor([]))
+    if (
+        not isinstance(losses, Tensor)
+        or losses.layout != torch.strided
+        or losses.is_meta
+        or losses.dim() != 1
+    ):
+        raise WeightsError(f"The losses in {file} are not a list of numbers. {how}")
     wanted = model.state_dict()
     if set(found) != set(wanted):
         one = sorted(map(str, set(found) ^ set(wanted)))[0]
@@ -200,7 +214,7 @@ def _weights(content: bytes, file: str, model: nn.Module) -> dict[str, Tensor]:
         raise WeightsError(f"{file} holds another network: it {state} `{one:.60}`. {how}")
     for name, right in wanted.items():
         _check_tensor(file, name, found[name], right)
-    return found
+    return found, losses.tolist()
 
 
 def _check_tensor(file: str, name: str, value: Any, right: Tensor) -> None:

@@ -149,7 +149,7 @@ def saved_by_colab(original: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(trial, id=trial.name, marks=pytest.mark.xdist_group(trial.name)) for trial in TRIALS],
+    params=[pytest.param(one, id=one.name, marks=pytest.mark.xdist_group(one.name)) for one in TRIALS],
 )
 def trial(request: pytest.FixtureRequest) -> Trial:
     """Each set has a course of its own, so that two processes can share the work."""

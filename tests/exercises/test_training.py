@@ -52,12 +52,24 @@ def first_weight(model) -> float:
 def test_it_trains_once_and_reads_from_then_on(capsys):
     assert train_once("a.pt", new_network(1), fill(0.5)) == [2.0, 1.0]
     model = new_network(1)
-    assert train_once("a.pt", model, fill(0.25)) == []
+    assert train_once("a.pt", model, fill(0.25)) == [2.0, 1.0]  # for the curve, after a restart
     assert first_weight(model) == 0.5
     assert "nothing trained" in capsys.readouterr().out
     assert train_once("a.pt", model, fill(0.25), again=True) == [2.0, 1.0]
     train_once("a.pt", model, fill(0.5))
     assert first_weight(model) == 0.25
+
+
+def test_the_losses_of_a_file_may_be_missing_and_must_be_numbers(capsys):
+    model = new_network(1)
+    torch.save(model.state_dict(), "a.pt")
+    assert train_once("a.pt", model, fill(0.5)) == []
+    name = "losses of the training"
+    train_once("b.pt", model, fill(0.5))
+    assert name in torch.load("b.pt", weights_only=True)
+    torch.save(model.state_dict() | {name: torch.zeros(2, 2)}, "b.pt")
+    assert train_once("b.pt", model, fill(0.5)) is None
+    assert "The losses in b.pt are not a list of numbers" in capsys.readouterr().out
 
 
 def test_nothing_is_trained_while_a_submission_is_graded(monkeypatch, folder, capsys):

@@ -145,7 +145,11 @@ def _sigmoids(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 _steps("the gradients of earlier steps are still there", GRADIENTS, "training-autodiff", gradients="kept")
-_steps("the optimizer steps before the gradients of this batch are there", ORDER, gradients="late")
+_steps(
+    "the optimizer steps before the gradients of this batch are there, or not at all",
+    ORDER,
+    gradients="late",
+)
 _steps(
     "the weights never move: no step is taken, or its gradients were emptied before it",
     ORDER,
