@@ -35,6 +35,9 @@ import zmq
 from . import confine, guard
 from .kernel import SubmissionKernel
 
+# Python 3.11.2, which Debian 12 has, lacks the filter. The archive is the grader's own, of ordinary files.
+_SAFELY = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+
 #: What a kernel, or the first cell of a notebook, would import.
 WARM = (
     *(
@@ -153,7 +156,7 @@ def _serve(request: dict, descriptors: list[int], limits: confine.Limits, settin
             os.chdir(folder)
         os.environ.update(HOME=folder, TMPDIR=folder, MPLCONFIGDIR=folder, IPYTHONDIR=folder + "/.ipython")
         with open(files, "rb") as archive, tarfile.open(fileobj=archive) as tar:  # noqa: PTH123
-            tar.extractall(folder, filter="data")
+            tar.extractall(folder, **_SAFELY)
         numpy.random.seed()
         _run_kernel(request["connection"], folder, listening, news)
     except BaseException:
