@@ -85,7 +85,8 @@ def test_a_problem_set_solved_and_graded(runtime: Runtime, graded: Path, tmp_pat
     (result,) = grade(Course.at(graded, name), quiet=True)
     assert not result.failed
     points = scores(graded, name)["ada"]
-    possible = {cell.id: cell.metadata.nbgrader.points for cell in done.cells if is_test(cell)}
+    graded_cells = [cell.metadata.nbgrader for cell in done.cells if is_test(cell)]
+    possible = {cell.grade_id: cell.points for cell in graded_cells}
     assert {cell: points[cell] for cell in possible} == possible
 
 

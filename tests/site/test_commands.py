@@ -18,7 +18,6 @@ WALKED = (README, TEACHING, OWN_COURSE)
 BUILT = "`make test` and CI build the book before the first test starts"
 #: Commands that no test executes, and why.
 NOT_HERE = {
-    "git clone https://github.com/pixelwise-course/pixelwise && cd pixelwise": "needs the internet",
     "make book": BUILT,
     "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make book": "needs the internet",
     "conda env create -f environment.yml": "needs conda; test_repository.py reads the file",
