@@ -52,9 +52,11 @@ postgresql:
 
 # ---- what one does with the course ----------------------------------------------------------------------
 
-# After a failure Sphinx would take the broken pages for finished ones: it starts afresh.
+# After a failure Sphinx would take the broken pages for finished ones: it starts afresh. The reports of cells
+# that failed are no part of the book.
 book: setup ## build the book into _build/html
 	@echo "Building the book"
+	@rm -rf _build/html/reports
 	@$(BIN)/jupyter-book build book -W -n --keep-going > _build.log 2>&1 || \
 	{ cat _build.log; rm -rf _build/.doctrees; echo "The book did not build; the log above says why."; exit 1; }
 	@rm -f _build.log
