@@ -51,6 +51,7 @@ def watch(kernel: int, limits: Limits, alone: bool, folder: str, news: int) -> s
             for orphan in set(_children(os.getpid())) - {kernel}:
                 os.waitpid(orphan, os.WNOHANG)
             processes = list(_descendants(os.getpid()))
+            _step_back(set(processes) - {kernel})
             if sum(map(_memory, processes)) > limits.memory:
                 reason = f"It used more than {limits.memory >> 20} MB of memory."
             elif len(processes) > limits.processes:
@@ -67,6 +68,13 @@ def watch(kernel: int, limits: Limits, alone: bool, folder: str, news: int) -> s
     code = os.waitstatus_to_exitcode(status)
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
     return reason or f"Its process ended ({how})."
+
+
+def _step_back(processes: set[int]) -> None:
+    """Give other submissions the right of way before those that a kernel has started."""
+    for process in processes:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process, 19)
 
 
 def _grader_ended(*_: object) -> None:

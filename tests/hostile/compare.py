@@ -43,7 +43,7 @@ HARMFUL = {
     "fills the memory",
     "hoards memory that it shares",
     "answers with ten million empty lists",
-    "spins with sixty processes",
+    "spins with six processes",
 }
 PLAIN = """
 c = get_config()
