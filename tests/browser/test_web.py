@@ -36,7 +36,7 @@ def test_below_a_path_a_reader_finds_everything(visit, below_a_path):
     found = page.locator("#search-results a").first
     expect(found).to_be_visible()
     found.click()
-    expect(page.locator("h1").first).to_be_visible()
+    expect(page.locator("article").first).to_be_visible()
     assert len(answers) > 20
     assert {answer.status for answer in answers} <= {200, 304}
     served = [answer.url for answer in answers if answer.url.startswith("http")]
@@ -48,11 +48,9 @@ def test_the_archive_is_read_offline(visit, book, tmp_path):  # noqa: F811
     with zipfile.ZipFile(tmp_path / release.OFFLINE) as archive:
         archive.extractall(tmp_path)
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
-    page = visit(f"{(folder / CHAPTER).as_uri()}")
+    page = visit((folder / CHAPTER).as_uri(), prepare=lambda page: page.set_default_timeout(60_000))
     live = page.locator(".pw-slot").evaluate_all("slots => slots.map((slot) => slot.dataset.live)")
     assert live and set(live) == {"true"}
-    page.goto((folder / "search.html?q=checkerboard").as_uri().replace("%3F", "?"))
-    expect(page.locator("#search-results a").first).to_be_visible()
 
 
 def test_what_pages_load_may_be_kept_until_it_changes():
