@@ -62,7 +62,7 @@ class Runtime:
         client = NotebookClient(
             notebook, km=manager, resources=resources, allow_errors=True, timeout=900, startup_timeout=120
         )
-        return client.execute(env=self.environment)
+        return client.execute(cleanup_kc=True, env=self.environment)
 
 
 def call(command: list[str], environment: dict[str, str] | None = None, cwd: Path | None = None) -> str:
