@@ -11,7 +11,6 @@ import threading
 import time
 import uuid
 import warnings
-from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,7 +23,6 @@ from .worker import Assignment, HandedIn, Lost, Worker, fingerprint
 from .writer import Run
 
 _NAME = "pixelwise-grading"
-_AHEAD = 2  # submissions that a worker has: the one that it runs, and the next
 _ANSWERS_WITHIN = 20  # seconds
 _TRIES = 5
 
@@ -38,7 +36,8 @@ class Cluster:
     def __init__(self, course: Course, scheduler: Any, unsafe: bool):
         self._course, self._run = course, uuid.uuid4().hex
         self._there: list[str] = []
-        self._given: defaultdict[str, deque[tuple[str, Future]]] = defaultdict(deque)
+        # One submission a worker: who was at work when it died must be beyond doubt.
+        self._given: dict[str, tuple[str, Future]] = {}
         self._unusable: dict[str, str] = {}
         try:
             self._client = Client(scheduler, timeout=_ANSWERS_WITHIN, set_as_default=False)
@@ -55,24 +54,19 @@ class Cluster:
             ) from None
         self._look()
 
-    @property
-    def count(self) -> int:
-        return len(self._there)
-
     def has_room(self, waiting: int) -> bool:
-        """Whether a submission can be given now; `waiting` are left."""
-        least = min((len(self._given[address]) for address in self._there), default=_AHEAD)
-        return least == 0 or (least < _AHEAD and waiting > self.count)
+        """Whether a submission can be given now."""
+        return any(address not in self._given for address in self._there)
 
     def give(self, student: str) -> None:
-        address = min(self._there, key=lambda one: len(self._given[one]))
+        address = next(one for one in self._there if one not in self._given)
         handed_in = HandedIn.by(self._course, student)
         future = self._client.submit(_run, self._run, handed_in, workers=[address], pure=False)
-        self._given[address].append((student, future))
+        self._given[address] = student, future
 
     def collect(self) -> list[tuple[str, Run | Lost]]:
         """What has come back since; waits for a second if nothing has."""
-        futures = [future for queue in self._given.values() for _, future in queue]
+        futures = [future for _, future in self._given.values()]
         if futures:
             with contextlib.suppress(TimeoutError), self._client.as_current():
                 wait(futures, timeout=1, return_when="FIRST_COMPLETED")
@@ -80,18 +74,14 @@ class Cluster:
             time.sleep(1)
         self._look()
         back: list[tuple[str, Run | Lost]] = []
-        for address, queue in self._given.items():
-            while queue and queue[0][1].done():
-                student, future = queue.popleft()
+        for address, (student, future) in list(self._given.items()):
+            if future.done():
                 back.append((student, self._answer(address, future)))
-            if queue and address not in self._there:
-                # It ran them one after the other: the first one was at work.
-                reason = "" if address in self._unusable else "the worker that graded it died"
-                for student, future in queue:
-                    future.cancel()
-                    back.append((student, Lost(reason)))
-                    reason = ""
-                queue.clear()
+                del self._given[address]
+            elif address not in self._there:
+                future.cancel()
+                back.append((student, Lost("the worker that graded it died")))
+                del self._given[address]
         return back
 
     def stop(self) -> None:
@@ -124,7 +114,9 @@ class Cluster:
 
     def _answer(self, address: str, future: Future) -> Run | Lost:
         try:
-            unusable, answer = future.result(timeout=60)
+            unusable, answer = future.result(timeout=_ANSWERS_WITHIN)
+        except TimeoutError:  # it was done, and its worker died before it was fetched
+            return Lost()
         except Exception as error:
             return Lost(f"its worker failed: {type(error).__name__}: {error}")
         if unusable:

@@ -103,7 +103,7 @@ def test_a_worker_that_dies_loses_nothing(
         back = collect(self)
         runs += len(back)
         lost.extend(student for student, one in back if isinstance(one, Lost) and one.reason)
-        at_work = [address for address, queue in self._given.items() if queue]
+        at_work = list(self._given)
         if runs >= 2 and at_work and not killed:
             killed.extend(self._client.run(os.getpid, workers=at_work[:1]).values())
             os.kill(killed[0], signal.SIGKILL)
