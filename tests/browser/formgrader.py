@@ -161,10 +161,8 @@ def page(browser: Browser, formgrader: Formgrader) -> Iterator[Page]:
 def test_nothing_becomes_alive(page, formgrader):
     page.wait_for_timeout(500)
     student = page.locator("#notebook").first
-    for link in student.locator("a").all():
-        assert (link.get_attribute("href") or "").startswith(("http", "#")), link.evaluate(
-            "it => it.outerHTML"
-        )
+    addresses = student.locator("a[href]").evaluate_all("all => all.map(one => one.protocol)")
+    assert set(addresses) <= {"http:", "https:"}
     assert student.locator("script, iframe, object, embed, link, form, svg").count() == 0
     assert page.evaluate("window.evil") is None
     assert not formgrader.trapped
