@@ -152,7 +152,8 @@ def _python_for_all() -> str:
                     return python
     raise CannotRun(
         f"Every account must be able to run Python {ours}, from 3.11.4 on, and {base} is closed to others: "
-        f"install one for all as /usr/local/bin/python{ours}, or use an open one for .venv (make distclean; make PYTHON=...)."
+        f"install one for all as /usr/local/bin/python{ours}, or use an open one for .venv "
+        "(make distclean; make PYTHON=...)."
     )
 
 
