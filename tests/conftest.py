@@ -23,7 +23,7 @@ process.stdout.write(JSON.stringify(calls.map(([name, ...values]) => functions[n
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out to processes by file, what a file's tests have built being theirs; long ones first."""
+    """Share the tests out to processes by file, so that what one builds is built once; long ones first."""
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
         if not (mark := item.get_closest_marker("xdist_group")):
