@@ -63,7 +63,7 @@ book: setup ## build the book into _build/html
 	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
 
 test: book chromium lint ## everything that CI checks
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-quick: setup ## the tests that need neither a browser nor nbgrader
 	$(BIN)/python -m pytest tests --ignore tests/browser --ignore tests/notebooks --ignore tests/site -m 'not slow'

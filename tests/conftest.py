@@ -23,18 +23,9 @@ process.stdout.write(JSON.stringify(calls.map(([name, ...values]) => functions[n
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out to processes by file, so that what one builds is built once; long ones first."""
-    groups: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        if not (mark := item.get_closest_marker("xdist_group")):
-            item.add_marker(mark := pytest.mark.xdist_group(item.location[0]))
-        groups.setdefault((mark.args or tuple(mark.kwargs.values()))[0], []).append(item)
-    is_short = {name: not any(map(_is_slow, group)) for name, group in groups.items()}
-    items[:] = [item for name in sorted(groups, key=is_short.get) for item in groups[name]]
-
-
-def _is_slow(item: pytest.Item) -> bool:
-    return item.get_closest_marker("slow") is not None
+    """Files with slow tests first: processes that share the files out then end at about the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

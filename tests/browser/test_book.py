@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from playwright.sync_api import Page
 
 from .conftest import ROOT, Stepper
-from .test_pages import PHONE, SHIFTS, violations
+from .test_pages import PHONE, violations
 
 HTML = ROOT / "_build" / "html"
 PAGES = sorted(
@@ -47,9 +47,8 @@ def wait_until_all_live(page: Page) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_stands_alone(visit, book, name):
     """From a file: alive, nothing asked for outside, no error (`visit` watches), no link to nowhere."""
-    page = visit(f"{HTML.as_uri()}/{name}", live=False, prepare=lambda page: page.add_init_script(SHIFTS))
+    page = visit(f"{HTML.as_uri()}/{name}", live=False)
     wait_until_all_live(page)
-    assert page.evaluate("window.shifted ?? 0") <= 0.05
     assert violations(page, "article") == []
     duplicates = page.evaluate("[...document.querySelectorAll('[id]')].map((element) => element.id)")
     assert [id_ for id_, times in Counter(duplicates).items() if times > 1] == []

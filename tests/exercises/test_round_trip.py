@@ -147,12 +147,8 @@ def saved_by_colab(original: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return changed
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(one, id=one.name, marks=pytest.mark.xdist_group(one.name)) for one in TRIALS],
-)
+@pytest.fixture(scope="module", params=TRIALS, ids=lambda trial: trial.name)
 def trial(request: pytest.FixtureRequest) -> Trial:
-    """Each set has a course of its own, so that two processes can share the work."""
     return request.param
 
 

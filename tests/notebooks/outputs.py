@@ -23,8 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = Path(__file__).parent / "expected"
 #: What solutions find beside themselves: trained networks.
 FILES = ROOT / "tests" / "exercises" / "handed_in"
-#: As nbgrader runs a notebook that it grades: one thread, and nothing is trained.
-GRADED = {"NBGRADER_EXECUTION": "autograde", "OMP_NUM_THREADS": "1"}
 SANITIZE = Path(__file__).parent / "sanitize.cfg"
 RECORD = "python -m tests.notebooks.record"
 #: Chapters as `make book` executed them. myst-nb's other copy, in `_build/jupyter_execute`, has parts twice.
@@ -33,6 +31,12 @@ EXECUTED = ROOT / "_build" / ".jupyter_cache"
 
 class Stale(AssertionError):
     """The stored outputs belong to another version of the notebook."""
+
+
+def environment(name: str) -> dict[str, str]:
+    """Variables for a solution: one thread, and where it finds trained networks, nothing is trained."""
+    graded = {"NBGRADER_EXECUTION": "autograde"} if (FILES / name).exists() else {}
+    return {"OMP_NUM_THREADS": "1"} | graded
 
 
 def sources() -> dict[str, Path]:

@@ -14,12 +14,12 @@ import pytest
 from .outputs import (
     EXPECTED,
     FILES,
-    GRADED,
     RECORD,
     ROOT,
     SANITIZE,
     Stale,
     chapters,
+    environment,
     executed,
     expected,
     read,
@@ -30,7 +30,9 @@ from .outputs import (
 )
 
 
-def nbval(folder: Path, notebook: nbformat.NotebookNode) -> subprocess.CompletedProcess[str]:
+def nbval(
+    folder: Path, notebook: nbformat.NotebookNode, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run `pytest --nbval` on the notebook, in a folder of its own."""
     nbformat.write(notebook, folder / "notebook.ipynb")
     (folder / "pytest.ini").write_text("[pytest]\n")
@@ -44,7 +46,7 @@ def nbval(folder: Path, notebook: nbformat.NotebookNode) -> subprocess.Completed
         str(SANITIZE),
     ]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | GRADED | {"PYTHONPATH": path}
+    environment = os.environ | variables | {"PYTHONPATH": path}
     return subprocess.run(
         [*command, "-q", "--no-header", "-p", "no:cacheprovider", "--color=no", "notebook.ipynb"],
         cwd=folder,
@@ -59,7 +61,7 @@ def nbval(folder: Path, notebook: nbformat.NotebookNode) -> subprocess.Completed
 def test_a_solution_prints_what_is_stored(name, tmp_path):
     if (FILES / name).exists():
         shutil.copytree(FILES / name, tmp_path, dirs_exist_ok=True)
-    done = nbval(tmp_path, with_expected(read(sources()[name]), expected(name), name))
+    done = nbval(tmp_path, with_expected(read(sources()[name]), expected(name), name), **environment(name))
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 

@@ -1305,7 +1305,7 @@ class ShiftLeft(WithRowsForBoth):
     pass
 
 
-@add(MENDED, "misreading", "another device")
+@add(MENDED, "misreading", "should be the same")
 class DtypeLeft(WithoutDtype):
     pass
 
