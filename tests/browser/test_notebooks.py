@@ -119,6 +119,7 @@ def write(folder: Path, name: str, sources: list[str]) -> None:
     nbformat.write(notebook, folder / f"{name}.ipynb")
 
 
+PATIENCE = 180_000  # milliseconds; two of these servers beside other tests can be slow
 KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
 
 
@@ -189,21 +190,21 @@ class Notebook:
 
     def __init__(self, page: Page, cells: int):
         self.page = page
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE)
         self.cells = page.locator(".jp-Notebook .jp-CodeCell")
-        expect(self.cells).to_have_count(cells, timeout=30_000)
+        expect(self.cells).to_have_count(cells, timeout=PATIENCE)
         # a cell that is run before the kernel is connected is not run at all
         page.wait_for_function(f"{KERNEL}?.connectionStatus === 'connected'")
 
     def run(self, k: int) -> None:
         cell = self.cells.nth(k)
         cell.locator(".cm-content").click()
-        expect(cell).to_contain_class("jp-mod-active")
+        expect(cell).to_contain_class("jp-mod-active", timeout=PATIENCE)
         self.page.get_by_role("button", name="Run this cell and advance").click()
-        expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)
+        expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=PATIENCE)
 
     def printed(self, k: int, text: str) -> None:
-        expect(self.cells.nth(k).locator(".jp-OutputArea")).to_contain_text(text)
+        expect(self.cells.nth(k).locator(".jp-OutputArea")).to_contain_text(text, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("folder", ["lab/tree", "notebooks"])
@@ -246,7 +247,13 @@ def test_every_other_widget_lives_in_a_notebook(
         root = notebook.cells.nth(show).locator(".pw-widget")
         pressed = root.get_by_role("button", name=other.button, exact=True)
         pressed.or_(root.get_by_role("checkbox", name=other.button)).click()
-        notebook.run(say)
+        output = notebook.cells.nth(say).locator(".jp-OutputArea")
+        for _ in range(20):  # what was pressed may still be on its way to the kernel
+            notebook.run(say)
+            notebook.printed(say, "in the kernel:")
+            if "True" in output.inner_text():
+                break
+            page.wait_for_timeout(500)
         notebook.printed(say, "in the kernel: True")
         notebook.run(change)
         page.wait_for_function(f"(root) => {other.seen}", arg=root.element_handle())
