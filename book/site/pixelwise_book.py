@@ -180,6 +180,9 @@ def add_pages_assets(app) -> None:
     missing = [source for source in VENDOR.values() if not (NODE_MODULES / source).exists()]
     if missing:
         raise ExtensionError(f"browser assets are missing ({', '.join(missing)}): run `npm ci`")
+    if app.builder.format == "html":  # before the pages are written: their links to it name its version
+        (Path(app.outdir) / "_static").mkdir(parents=True, exist_ok=True)
+        (Path(app.outdir) / "_static" / "widgets.css").write_text(styles(), encoding="utf-8")
     app.add_css_file("widgets.css")
     app.add_js_file("equations.js", loading_method="defer")
 

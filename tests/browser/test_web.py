@@ -58,6 +58,7 @@ def test_what_pages_load_may_be_kept_until_it_changes():
     for name in PAGES:
         page = (HTML / name).read_text(encoding="utf-8")
         loaded = re.findall(r'<(?:script[^>]*src|link[^>]*rel="stylesheet"[^>]*href)="([^"]+)"', page)
-        assert loaded and all(re.search(r"\?(?:v|digest)=\w+$", address) for address in loaded), name
+        versioned = re.compile(r"\?(?:v|digest)=\w+$|\.[0-9a-f]{64}\.css$")
+        assert loaded and all(map(versioned.search, loaded)), name
         for address in loaded:
             assert Path(HTML, address.split("?")[0]).is_file()
