@@ -175,24 +175,20 @@ def preview_links(app, pagename: str, templatename: str, context: dict, doctree)
 # ---- assets ---------------------------------------------------------------------------------------------
 
 
-def add_pages_assets(app) -> None:
-    """Checks that the assets are there before any chapter is run."""
+def copy_assets(app) -> None:
+    """Checks that the assets are there before any chapter is run, and copies them before any page is written:
+    the pages' links to them name their versions."""
     missing = [source for source in VENDOR.values() if not (NODE_MODULES / source).exists()]
     if missing:
         raise ExtensionError(f"browser assets are missing ({', '.join(missing)}): run `npm ci`")
-    if app.builder.format == "html":  # before the pages are written: their links to it name its version
-        (Path(app.outdir) / "_static").mkdir(parents=True, exist_ok=True)
-        (Path(app.outdir) / "_static" / "widgets.css").write_text(styles(), encoding="utf-8")
     app.add_css_file("widgets.css")
     app.add_js_file("equations.js", loading_method="defer")
-
-
-def copy_assets(app, error) -> None:
-    if error or app.builder.format != "html":
+    if app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
-    (static / "widgets.css").write_text(styles(), encoding="utf-8")
     vendor = static / "vendor"
+    vendor.mkdir(parents=True, exist_ok=True)
+    (static / "widgets.css").write_text(styles(), encoding="utf-8")
     for target, source in VENDOR.items():
         if (vendor / target).exists():
             continue
@@ -253,14 +249,13 @@ def setup(app):
     unhook_thebe(app)
     app.connect("config-inited", set_address)
     app.connect("config-inited", choose_cache)
-    app.connect("builder-inited", add_pages_assets)
+    app.connect("builder-inited", copy_assets)
     app.connect("env-get-outdated", outdated_pages)
     app.connect("doctree-resolved", draw_widgets)
     # before myst-nb adds the page's scripts
     app.connect("html-page-context", share_modules, priority=400)
     app.connect("html-page-context", mend_body)
     app.connect("html-page-context", preview_links)
-    app.connect("build-finished", copy_assets)
     app.connect("build-finished", drop_icon_script)
     app.connect("build-finished", version_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": False}
