@@ -12,8 +12,7 @@ from typing import Any
 import nbformat
 from nbgrader.api import Comment, Grade, Gradebook, MissingEntry, Notebook
 from nbgrader.preprocessors import SaveCells
-
-from . import trusted
+from nbgrader.utils import is_grade, is_solution
 
 _KINDS = ("grade", "solution", "task", "source")
 _ROWS = {"grade": (Grade,), "solution": (Comment,), "task": (Grade, Comment), "source": ()}
@@ -60,7 +59,7 @@ def is_known(gradebook: Gradebook, assignment: str, source: Path) -> bool:
         return False
     cells = _cells(source)
     points = {name: _points(cell) for name, cell in cells.items() if _points(cell) is not None}
-    tests = {name: cell.source for name, cell in cells.items() if trusted.is_graded(cell)}
+    tests = {name: cell.source for name, cell in cells.items() if is_grade(cell) and not is_solution(cell)}
     return (
         {cell.name for cell in notebook.source_cells} == cells.keys()
         and {cell.name: cell.max_score for cell in notebook.grade_cells} == points

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -311,8 +312,21 @@ PAGES = {
 
 @pytest.fixture(scope="session")
 def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[str, Any]) -> Path:
-    """The pages above, built with the configuration and the extension of the real book."""
-    root = tmp_path_factory.mktemp("small_book")
+    """The pages above, built with the configuration and the extension of the real book.
+
+    Once, where several processes share the tests out.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    root = shared / "small_book"
+    with FileLock(shared / "small_book.lock"):
+        if not (root / "_build" / "html" / "index.html").exists():
+            build_small_book(root, worked_examples)
+    return root / "_build" / "html"
+
+
+def build_small_book(root: Path, worked_examples: dict[str, Any]) -> None:
     book = root / "book"
     shutil.copytree(ROOT / "book" / "site", book / "site")
     for name in ("_config.yml", "requirements.lock"):
@@ -338,8 +352,8 @@ def small_book(tmp_path_factory: pytest.TempPathFactory, worked_examples: dict[s
     build = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-W", "-n", "--keep-going"]
     done = subprocess.run(build, cwd=root, capture_output=True, text=True)
     if done.returncode:
+        shutil.rmtree(root)
         pytest.fail(f"the small book cannot be built:\n{done.stdout}\n{done.stderr}", pytrace=False)
-    return root / "_build" / "html"
 
 
 @pytest.fixture
