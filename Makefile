@@ -62,8 +62,9 @@ book: setup ## build the book into _build/html
 	@rm -f _build.log
 	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
 
+# Two processes on two cores: threads of torch beside them would only wait for each other.
 test: book chromium lint ## everything that CI checks
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-quick: setup ## the tests that need neither a browser nor nbgrader
 	$(BIN)/python -m pytest tests --ignore tests/browser --ignore tests/notebooks --ignore tests/site -m 'not slow'

@@ -6,6 +6,7 @@ an event loop.
 
 from __future__ import annotations
 
+import base64
 import copy
 import functools
 import http.server
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
@@ -391,6 +393,26 @@ READ = """
   };
 }
 """
+
+# Pixels and bytes travel as base64: as a list of numbers, Playwright takes seconds for them.
+READ_PIXELS = """
+(canvas) => {
+  const { height, width } = canvas;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+  return [height, width, btoa(String.fromCharCode(...data))];
+}
+"""
+
+
+def pixels_of(canvas: Locator) -> np.ndarray:
+    """(H, W, 3), uint8."""
+    height, width, encoded = canvas.evaluate(READ_PIXELS)
+    return bytes_of(encoded).reshape(height, width, 4)[..., :3].copy()
+
+
+def bytes_of(encoded: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(encoded), np.uint8)
+
 
 #: What tells the arrays apart: the role, and whether the numbers can be edited; "yours" by its caption.
 KINDS = {"input": "input", "kernel": "kernel", "weighted": "kernel shown", "output": "output shown"}

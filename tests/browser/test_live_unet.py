@@ -16,31 +16,25 @@ from pixelwise.data import paint
 from pixelwise.data.classes import SCENES
 from pixelwise.widgets.modules import join_modules
 
-from .conftest import on_http_and_file
+from .conftest import bytes_of, on_http_and_file, pixels_of
 from .test_pages import PHONE, violations
 
 HEIGHT, WIDTH = 64, 48
 
-#: The network's description and the bytes of its weights, as the page holds them.
+#: The network's description and its weights in base64, as the page holds them.
 NETWORK = """
 () => {
   const { state } = JSON.parse(document.querySelector('script[type$="widget-state+json"]').textContent);
   const { state: traits, buffers } = Object.values(state).find(({ state: model }) => model.network);
   const { data } = buffers.find(({ path }) => path[0] === "weights");
-  return [traits.network, [...Uint8Array.from(atob(data), (character) => character.charCodeAt(0))]];
+  return [traits.network, data];
 }
 """
 SCORES = """
-async ([source, description, weights, image, height, width]) => {
+async ([source, description, encoded, image, height, width]) => {
+  const weights = [...Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0))];
   const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   return module.scoresOf(description, weights, image, height, width).scores;
-}
-"""
-#: Once the answer to the last change is drawn: height, width and the pixels of a canvas.
-PIXELS = """
-(canvas) => {
-  const { height, width } = canvas;
-  return [height, width, [...canvas.getContext("2d").getImageData(0, 0, width, height).data]];
 }
 """
 
@@ -55,7 +49,7 @@ class Live:
         description, weights = page.evaluate(NETWORK)
         self.description, self.weights = description, weights
         self.net = UNet(**description, padding=1).eval()
-        values = torch.from_numpy(np.array(weights, np.uint8).view("<f2").astype(np.float32))
+        values = torch.from_numpy(bytes_of(weights).view("<f2").astype(np.float32))
         torch.nn.utils.vector_to_parameters(values, self.net.parameters())
 
     def button(self, name: str) -> Locator:
@@ -68,8 +62,7 @@ class Live:
     def pixels(self, screen: Locator) -> torch.Tensor:
         """(H, W, 3), uint8."""
         expect(self.result).not_to_have_attribute("aria-busy", "true")
-        height, width, values = screen.locator("canvas").evaluate(PIXELS)
-        return torch.tensor(values, dtype=torch.uint8).reshape(height, width, 4)[..., :3]
+        return torch.from_numpy(pixels_of(screen.locator("canvas")))
 
     @torch.no_grad()
     def agrees(self) -> torch.Tensor:

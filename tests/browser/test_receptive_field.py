@@ -14,7 +14,7 @@ from torch import nn
 
 from pixelwise.widgets import ReceptiveField
 
-from .conftest import on_http_and_file
+from .conftest import on_http_and_file, pixels_of
 from .test_pages import PHONE, violations
 
 SIDE = 64
@@ -41,8 +41,7 @@ class Field:
 
     def lit(self) -> torch.Tensor:
         """Which pixels of the picture have the colours of the image: (64, 64)."""
-        read = "canvas => [...canvas.getContext('2d').getImageData(0, 0, 64, 64).data]"
-        shown = torch.tensor(self.root.locator("canvas").first.evaluate(read)).view(SIDE, SIDE, 4)[..., :3]
+        shown = torch.from_numpy(pixels_of(self.root.locator("canvas").first))
         image = torch.frombuffer(bytearray(ReceptiveField().pixels), dtype=torch.uint8).view(SIDE, SIDE, 3)
         return (shown == image).all(-1)
 

@@ -14,26 +14,19 @@ from pixelwise.data import paint
 from pixelwise.data.classes import SCENES
 from pixelwise.metrics import ConfusionMatrix
 
-from .conftest import on_http_and_file
+from .conftest import bytes_of, on_http_and_file, pixels_of
 from .test_pages import PHONE, violations
 
 HEIGHT, WIDTH, PICTURES = 32, 48, 3
 MOMENTS = [0, 1, 3, 8, 15, 30]
 
-#: What never changes, and the packed class maps and truths as the page holds them.
+#: What never changes, and the packed class maps and truths in base64, as the page holds them.
 HELD = """
 () => {
   const { state } = JSON.parse(document.querySelector('script[type$="widget-state+json"]').textContent);
   const { state: traits, buffers } = Object.values(state).find(({ state: model }) => model.about);
-  const text = (name) => atob(buffers.find(({ path }) => path[0] === name).data);
-  const bytes = (name) => [...text(name)].map((character) => character.charCodeAt(0));
-  return [traits.about, bytes("class_maps"), bytes("truths")];
-}
-"""
-PIXELS = """
-(canvas) => {
-  const { height, width } = canvas;
-  return [height, width, [...canvas.getContext("2d").getImageData(0, 0, width, height).data]];
+  const encoded = (name) => buffers.find(({ path }) => path[0] === name).data;
+  return [traits.about, encoded("class_maps"), encoded("truths")];
 }
 """
 
@@ -46,9 +39,9 @@ class Playback:
         self.screens = self.root.locator(".pw-screen")
         self.says, self.plot = self.root.locator(".pw-says"), self.root.locator(".pw-playback-plot")
         self.about, packed, truths = page.evaluate(HELD)
-        fields = np.array(packed, np.uint8)[:, None] >> np.array([0, 2, 4, 6]) & 3
+        fields = bytes_of(packed)[:, None] >> np.array([0, 2, 4, 6]) & 3
         self.maps = fields.reshape(len(MOMENTS), PICTURES, HEIGHT, WIDTH)
-        self.truths = np.array(truths).reshape(PICTURES, HEIGHT, WIDTH)
+        self.truths = bytes_of(truths).reshape(PICTURES, HEIGHT, WIDTH)
 
     def button(self, name: str) -> Locator:
         return self.root.get_by_role("button", name=name, exact=True)
@@ -58,8 +51,7 @@ class Playback:
         return options.get_by_role("radio", name=name, exact=True)
 
     def shown(self, screen: int = 1) -> np.ndarray:
-        height, width, values = self.screens.nth(screen).locator("canvas").evaluate(PIXELS)
-        return np.array(values, np.uint8).reshape(height, width, 4)[..., :3]
+        return pixels_of(self.screens.nth(screen).locator("canvas"))
 
     def at(self, step: int) -> Playback:
         expect(self.root).to_have_attribute("data-step", str(step))
