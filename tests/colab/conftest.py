@@ -27,14 +27,28 @@ from pixelwise import course
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = Path(__file__).with_name("colab.txt")
 
-#: What Colab's own package does of which the course knows.
+#: What Colab's own package does of which the course knows: once others' widgets are allowed, what is
+#: displayed names the manager that draws them. Colab's ipywidgets 7 leaves it to that.
 OUTPUT = """
-class _widgets:
-    _installed_url = None
+from types import SimpleNamespace
+
+from IPython import get_ipython
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+_widgets = SimpleNamespace(_installed_url=None)
 
 
 def enable_custom_widget_manager():
-    _widgets._installed_url = "https://example.org/manager.js"
+    if not _widgets._installed_url:
+        _widgets._installed_url = "https://example.org/manager.js"
+        get_ipython().display_pub.register_hook(name_manager)
+
+
+def name_manager(message):
+    content = message.get("content", {})
+    if VIEW in content.get("data", {}):
+        content["metadata"][VIEW] = {"colab": {"custom_widget_manager": {"url": _widgets._installed_url}}}
+    return message
 """
 
 

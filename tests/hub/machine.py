@@ -244,8 +244,9 @@ def _started(machine: Machine) -> Iterator[None]:
     finally:
         started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         for one in started:
-            if "jupyterhub" in one.cmdline():
-                one.send_signal(signal.SIGTERM)  # it ends the servers and the proxy
+            with contextlib.suppress(psutil.NoSuchProcess):  # zombies too
+                if "jupyterhub" in one.cmdline():
+                    one.send_signal(signal.SIGTERM)  # it ends the servers and the proxy
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(30)
         for one in psutil.wait_procs(started, timeout=5)[1]:

@@ -206,12 +206,18 @@ class Instructor(Person):
 
     def grade_written(self, submission: str, cell: str, points: float, comment: str) -> None:
         """On the page of one submission's notebook, from the list of all."""
-        self.form.locator(f"a[href*='{submission}']").first.click()
-        self.form.locator(f"input.score[id='{cell}']").fill(f"{points}")
+        fetched = [lambda answer, what=what: f"api/{what}" in answer.url for what in ("grades", "comments")]
+        with self.page.expect_response(fetched[0]), self.page.expect_response(fetched[1]):
+            self.form.locator(f"a[href*='{submission}']").first.click()
+        self.page.wait_for_timeout(500)  # they are shown, over what has been typed
+        score = self.form.locator(f"input.score[id='{cell}']")
+        score.fill(f"{points}")
+        score.blur()
         box = self.form.locator(f"textarea[id='{cell}-comment']")
         box.fill(comment)
         box.blur()
-        self.page.wait_for_timeout(1000)  # it is saved when it is left
+        self.page.wait_for_timeout(1000)  # both are saved when they are left
+        expect(score).to_have_value(f"{points}")
         self.look("grades the written answer")
         self.form.get_by_role("link", name="transposed_convolution", exact=True).click()
 
