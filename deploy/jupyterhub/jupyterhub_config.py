@@ -21,7 +21,8 @@ state = Path(os.environ["PIXELWISE_STATE"])
 course = Path(os.environ["PIXELWISE_COURSE"])
 shared = {
     "NBGRADER_EXCHANGE": os.environ["NBGRADER_EXCHANGE"],
-    "PATH": f"{environment / 'bin'}:/usr/local/bin:/usr/bin:/bin",  # a terminal's python is the notebook's
+    # A terminal's python is the notebook's, where no login shell sets another PATH: see settings/everyone.
+    "PATH": f"{environment / 'bin'}:/usr/local/bin:/usr/bin:/bin",
 }
 server = [str(environment / "bin" / "python"), "-m", "jupyterhub.singleuser"]
 

@@ -196,13 +196,16 @@ def a_person_grades(course: Course) -> None:
 
 
 def edit_ps2(course: Course) -> None:
-    """The check of overlaps is worth two points more, in its head and in its first line."""
+    """The check of overlaps is worth two points more: in its head, in its first line, and in the table."""
     path = course.root / "ps2.py"
     text = path.read_text(encoding="utf-8")
     head = '# %% id="conv-transpose2d-overlaps" kind="tests" points='
     assert f"{head}2" in text
     before, _, after = text.partition(f"{head}2")
-    path.write_text(before + f"{head}4" + after.replace("# 2 points", "# 4 points", 1), encoding="utf-8")
+    text = before + f"{head}4" + after.replace("# 2 points", "# 4 points", 1)
+    row = "| 3 | `conv_transpose2d`: batch, channels, bias | {} |"
+    assert row.format(10) in text
+    path.write_text(text.replace(row.format(10), row.format(12)), encoding="utf-8")
 
 
 # --- What has to be true ------------------------------------------------------------------------------------
