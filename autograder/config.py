@@ -59,8 +59,8 @@ def configure(c: Any, root: Path) -> None:
     c.GenerateFeedback.preprocessors = [
         own + "GetGrades",
         "autograder.feedback.SafeFeedback",
-        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
+    c.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackPage"
 
     # In feedback and in the formgrader, what a student wrote is text and pictures.
     c.HTMLExporter.preprocessors = ["autograder.feedback.SafeFormgrader"]

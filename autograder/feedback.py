@@ -11,15 +11,18 @@ import base64
 import binascii
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import bleach
-from jinja2 import pass_context
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, pass_context
 from jinja2.runtime import Context
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
+
+from pixelwise import palette
 
 _PICTURES = ("image/png", "image/jpeg")
 _HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n.*?^### END HIDDEN TESTS$", re.DOTALL | re.MULTILINE)
@@ -28,44 +31,13 @@ _COMMANDS = re.compile(
     r"\\(href|url|require|class|cssId|style|html\w*|unicode|bbox|mmlToken|texttip|data|def|let|(re)?new\w*)\b"
 )
 _TAGS = {
-    *(
-        "a",
-        "abbr",
-        "b",
-        "blockquote",
-        "br",
-        "code",
-        "dd",
-        "del",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "hr",
-        "i",
-    ),
-    *(
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "img",
-        "kbd",
-        "li",
-        "ol",
-        "p",
-        "pre",
-        "s",
-        "small",
-        "span",
-        "strong",
-    ),
-    *("sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "u", "ul"),
+    *("a", "abbr", "b", "br", "code", "del", "em", "i", "img", "kbd", "s", "small", "span", "strong", "u"),
+    *("blockquote", "details", "div", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "p", "pre", "summary"),
+    *("dd", "dl", "dt", "li", "ol", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul"),
 }
 _A_PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]*")
+# What is left of a picture from elsewhere: its description is shown.
+_NO_PICTURE = re.compile(r'<img(?![^>]*\ssrc=)[^>]*?\salt="([^"]*)"[^>]*>')
 _A_COLOUR_OF_CODE = re.compile(r"highlight|[a-z]{1,2}[0-9a-z]?")  # Pygments' classes
 
 
@@ -76,6 +48,7 @@ class SafeFeedback(NbGraderPreprocessor):
         for cell in nb.cells:
             if _is_locked(cell):
                 cell.source = _HIDDEN.sub("# … and hidden cases of the same kind", cell.source)
+        resources["title"], resources["tasks"] = _tasks(nb)
         return make_safe(nb), resources
 
 
@@ -105,16 +78,72 @@ def make_safe(nb: NotebookNode) -> NotebookNode:
     return nb
 
 
+class FeedbackPage(HTMLExporter):
+    """A graded notebook as a page: the points of each task first, what lost points by name; readable on a
+    phone, in the dark and on paper."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.raw_template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
+
+    def _create_environment(self) -> Environment:
+        environment = super()._create_environment()
+        environment.loader = ChoiceLoader([environment.loader, FileSystemLoader(Path(__file__).parent)])
+        environment.globals["palette"] = palette
+        environment.filters["points"] = points_as_text
+        return environment
+
+
+def points_as_text(points: float) -> str:
+    """With one decimal, where it has one."""
+    return f"{points:.1f}".removesuffix(".0")
+
+
+def _tasks(nb: NotebookNode) -> tuple[str, list[dict[str, Any]]]:
+    """The notebook's title, and its tasks with their points and parts. A task is what stands below a heading
+    of the second level; a part is a graded cell, whose first comment says what it is about."""
+    title, heading, tasks = "", "", []
+    for cell in nb.cells:
+        entry = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "markdown" and not entry.get("solution"):
+            for marks, text in re.findall(r"^(##?) (.+)$", cell.source, re.MULTILINE):
+                if marks == "#":
+                    title = title or text
+                else:
+                    heading = re.sub(r" \(\d+ points?\b.*\)$", "", text)
+        if entry.get("grade"):
+            if not tasks or tasks[-1]["title"] != heading:
+                tasks.append({"title": heading, "parts": []})
+            said = re.search(r"^# \d+ points?: (.+?)(\. .*|\.?)$", cell.source, re.MULTILINE)
+            entry["name"] = said[1] if said else "your answer"
+            part = {name: entry.get(name, 0) for name in ("name", "score", "points")}
+            tasks[-1]["parts"].append({"id": entry["grade_id"], "says": _message(cell), **part})
+    for task in tasks:
+        for what in ("score", "points"):
+            task[what] = sum(part[what] for part in task["parts"])
+    return title, tasks
+
+
+def _message(cell: NotebookNode) -> str:
+    """What a check says first, below its title; empty where none failed."""
+    for output in cell.get("outputs", ()):
+        if output.output_type == "error" and _is_locked(cell):
+            paragraphs = output.evalue.split("\n\n")
+            return paragraphs[1] if len(paragraphs) > 1 else ""
+    return ""
+
+
 @pass_context
 def markdown_to_html(context: Context, source: str) -> str:
     """nbconvert's filter, and of its result what only shows text: no script, form or style, no picture but
     those within the page, and links to pages alone."""
-    return bleach.clean(
+    clean = bleach.clean(
         _exporter().markdown2html(context, source),
         tags=_TAGS,
         attributes=_may_have,
         protocols={"http", "https", "mailto", "data"},
     )
+    return _NO_PICTURE.sub(r"\1", clean)
 
 
 @cache

@@ -23,6 +23,7 @@ from pixelwise.checks import Check
 
 from . import intake, trusted
 from .course import CannotGrade, Course
+from .feedback import points_as_text
 
 FOLDER = "reports"
 HARD = 0.5  # a check is hard where fewer than this share of those who wrote something pass it
@@ -163,10 +164,10 @@ class Report:
 
 def write(course: Course) -> Path:
     """Write the page; its path."""
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template.filters["points"] = lambda value: f"{value:.1f}".removesuffix(".0")
-    source = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
-    page = template.from_string(source).render(
+    here = jinja2.FileSystemLoader(Path(__file__).parent)
+    templates = jinja2.Environment(loader=here, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    templates.filters["points"] = points_as_text
+    page = templates.get_template("report.html").render(
         report=collect(course), assignment=course.assignment, today=date.today(), palette=palette
     )
     path = Path(course.directory.root, FOLDER, f"{course.assignment}.html")

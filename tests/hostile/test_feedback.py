@@ -7,7 +7,7 @@ from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from autograder.course import Course
-from autograder.feedback import SafeFeedback
+from autograder.feedback import FeedbackPage, SafeFeedback
 from tests.exercises.course import ROOT, notebook
 
 NASTY = [
@@ -112,3 +112,60 @@ def test_the_formgrader_shows_the_same_and_the_instructors_cells_in_full(tmp_pat
     body = page[page.index("<body") :]
     assert not [tag for tag in alive(body) if "evil" in tag]
     assert "HIDDEN" in body
+
+
+def feedback(book, score=0.0, possible=1.0, penalty=0.0) -> str:
+    """The page that a student gets on a graded notebook."""
+    given = {"score": score, "max_score": possible, "late_penalty": penalty}
+    book, resources = SafeFeedback().preprocess(book, {"nbgrader": given})
+    config = Course.at(ROOT, "ps2_transposed_convolution").config
+    page, _ = FeedbackPage(config=config).from_notebook_node(book, resources)
+    return page
+
+
+def part(cell: str, says: str) -> str:
+    return f'<a href="#{cell}">{says}</a>'
+
+
+def test_points_stand_by_task_and_what_lost_some_by_name():
+    book = notebook("solutions", "ps2_transposed_convolution")
+    failed = new_output(
+        "error", ename="CheckFailed", evalue="✗ f\n\nIt is <b>early</b>.\n\nMore", traceback=["✗ f"]
+    )
+    for cell in book.cells:
+        given = cell.metadata.get("nbgrader", {})
+        if given.get("grade"):
+            given["score"] = given["points"]
+            if cell.id == "conv-transpose2d-overlaps":
+                given["score"], cell.outputs = 0, [failed]
+    page = feedback(book, 27.5, 30, 0.5)
+    for text in (
+        *("<b>27.5</b> of 30 points", "0.5 points are taken off", "Task 3: batch, channels and bias</a>"),
+        part("conv-transpose2d-overlaps", "one channel, with overlaps"),
+        *('<span class="of"><b>8</b> / 10</span>', "It is &lt;b&gt;early&lt;/b&gt;."),
+    ):
+        assert text in page
+    assert part("conv-transpose2d-bias", "a bias for each output channel, no overlaps") not in page
+    assert "HIDDEN" not in page
+    assert "late" not in feedback(book, 28, 30).partition("<body>")[2].partition("<main>")[0]
+
+
+def test_nothing_on_the_page_becomes_alive():
+    for source in NASTY:
+        answer = {
+            "grade": True,
+            "solution": True,
+            "grade_id": source,
+            "score": 0,
+            "points": 1,
+            "comment": source,
+        }
+        written = new_markdown_cell(source, metadata={"nbgrader": answer})
+        title = new_markdown_cell(f"# {source}\n\n## {source}")
+        page = feedback(
+            new_notebook(cells=[title, written, new_code_cell(source, metadata={"nbgrader": answer})])
+        )
+        body = page.partition("</head>")[2]
+        ours = re.compile(r'<section class="box wrong" id="[^"]*">|<a href="#[^"]*">|<i style="width: 0.0%">')
+        assert [tag for tag in alive(body) if not ours.fullmatch(tag)] == [], source
+        assert "<script>alert" not in page
