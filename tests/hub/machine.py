@@ -134,14 +134,10 @@ def _free_port() -> int:
 
 
 def _python_for_all() -> str:
-    """A Python of our version that every account may run; ours may be in a closed folder.
-
-    The regular expressions of Python 3.11.2, which Debian 12 has, fail on the selectors with which nbconvert
-    makes feedback.
-    """
+    """A Python of our version that every account may run; ours may be in a closed folder."""
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
     base = Path(sys.base_prefix) / "bin" / f"python{ours}"
-    say = "import sys; print('%d.%d' % sys.version_info[:2] if sys.version_info >= (3, 11, 4) else 'old')"
+    say = "import sys; print('%d.%d' % sys.version_info[:2])"
     for python in (str(base), f"/usr/bin/python{ours}", f"/usr/local/bin/python{ours}"):
         if Path(python).is_file():
             with contextlib.suppress(OSError):
@@ -151,7 +147,7 @@ def _python_for_all() -> str:
                 if done.stdout.strip() == ours:
                     return python
     raise CannotRun(
-        f"Every account must be able to run Python {ours}, from 3.11.4 on, and {base} is closed to others: "
+        f"Every account must be able to run Python {ours}, and {base} is closed to others: "
         f"install one for all as /usr/local/bin/python{ours}, or use an open one for .venv "
         "(make distclean; make PYTHON=...)."
     )
