@@ -11,7 +11,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import new, report
 from .course import CannotGrade, Course
 from .runner import grade
 from .sandbox import Unavailable
@@ -37,10 +36,14 @@ def main() -> int:
     given = parser.parse_args()
     try:
         if given.command == "new":
+            from . import new
+
             print(new.make(Path.cwd(), given.assignment))
             return 0
         course = Course.at(Path.cwd(), given.assignment)
         if given.command == "report":
+            from . import report
+
             print(f"The report is at {report.write(course).as_uri()}")
             return 0
         results = grade(

@@ -54,6 +54,9 @@ class Cluster:
             ) from None
         self._look()
 
+    def wait_until_ready(self) -> None:
+        """They are: `_prepare` has waited for them."""
+
     def has_room(self, waiting: int) -> bool:
         """Whether a submission can be given now."""
         return any(address not in self._given for address in self._there)

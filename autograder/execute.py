@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import signal
 import tarfile
 import tempfile
 import time
@@ -29,8 +30,8 @@ from .sandbox import Unavailable, Zygote, archive
 # Python 3.11.2, which Debian 12 has, lacks the filter. The archive is the grader's own, of ordinary files.
 _SAFELY = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
-_LARGEST_MESSAGE = 80 << 20  # bytes; an answer may hold wire.MAX_BYTES
-_LARGEST_OUTPUT = 8 << 20
+_LARGEST_MESSAGE = 8 << 20  # bytes
+_UNTIL_INTERRUPTED = 2  # seconds
 _LONGEST_ERROR = 20_000  # characters
 _OUTPUTS_AHEAD = 50  # messages that may wait to be read
 
@@ -130,7 +131,7 @@ class SandboxedExecute(Execute):
         """The kernel is dead, or has to be; its guardian knows more of the reason."""
         process = self.km.provisioner.process
         if not reason:
-            reason = process.read_news(seconds=2) or "Its process ended."
+            reason = process.read_news(seconds=2) or "It does not answer any more."
         process.kill()
         self._ended = reason
 
@@ -152,36 +153,21 @@ class SandboxedExecute(Execute):
             return str(status), value
         except (wire.Malformed, ValueError, TypeError):
             return "raised", "its answer is no data"
-        except DeadKernelError:
+        except wire.Closed:
             self._end("")
         except TimeoutError:
             self._end("It did not finish in time, and could not be interrupted.")
         raise trusted.KernelEnded(f"✗ {name} ended the notebook. {self._ended}")
 
-    async def _async_request(self, parts: list[bytes]) -> list[Any]:
-        channel = self.kc.shell_channel
-        message = self.kc.session.msg("data_request", {})
-        self.kc.session.send(channel.socket, message, buffers=parts)
-        interrupted = False
-        while True:
-            left = self._cell_deadline - time.monotonic()
-            if left <= 0:
-                if interrupted:
-                    raise TimeoutError
-                interrupted = True
-                await self.km.interrupt_kernel()
-                self._cell_deadline = time.monotonic() + 2
-                continue
-            try:
-                reply = await channel.get_msg(timeout=min(0.5, left))
-            except Empty:
-                if not await self.km.is_alive():
-                    raise DeadKernelError("Kernel died") from None
-                continue
-            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
-                return reply["buffers"]
-
-    _request = run_sync(_async_request)
+    def _request(self, parts: list[bytes]) -> list[bytes]:
+        """The answer to a request for data, which a student's function may delay until its time is over."""
+        process = self.km.provisioner.process
+        wire.send(process.requests, parts, self._cell_deadline)
+        try:
+            return wire.receive(process.requests, self._cell_deadline)
+        except TimeoutError:
+            process.signal(signal.SIGINT)
+            return wire.receive(process.requests, time.monotonic() + _UNTIL_INTERRUPTED)
 
     async def _async_poll_kernel_alive(self) -> None:
         """As nbclient's, which looks only once a second."""
@@ -231,7 +217,6 @@ class SandboxedExecute(Execute):
         context.setsockopt(zmq.RCVHWM, 1000)
         self.kc = client = self.km.client(context=context)
         _ = client.shell_channel, client.control_channel
-        context.setsockopt(zmq.MAXMSGSIZE, _LARGEST_OUTPUT)
         context.setsockopt(zmq.RCVHWM, _OUTPUTS_AHEAD)
         _ = client.iopub_channel
         client.start_channels(stdin=False, hb=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import multiprocessing
 import os
 from collections import deque
@@ -13,7 +12,7 @@ from multiprocessing.process import BaseProcess
 
 from .course import Course
 from .inside import confine
-from .sandbox import Unavailable, Zygote
+from .sandbox import Zygote
 from .worker import Assignment, HandedIn, Lost, Worker
 from .writer import Run
 
@@ -22,23 +21,27 @@ _fork = multiprocessing.get_context("fork")
 
 
 class Pool:
-    """`count` workers. One that dies is replaced; only the submission that it ran is under suspicion."""
+    """`count` workers, forked from one that has rehearsed. One that dies is replaced; only the submission
+    that it ran is under suspicion.
 
-    def __init__(self, course: Course, count: int, unsafe: bool):
-        self._course, self._assignment = course, Assignment.of(course, unsafe)
-        self._zygote = Zygote(unsafe, channels=count + 1)
-        # Tensors without numbers need it. That takes a second, which workers need not spend each.
-        importlib.import_module("torch._dynamo")
+    zygote  has a channel for each, and one more
+    """
+
+    def __init__(self, course: Course, count: int, zygote: Zygote):
+        self._course, self._zygote = course, zygote
         self._members: list[_Member] = []
-        for number in range(count):
-            self._zygote.channel = number
-            self._members.append(self._start(self._zygote))
-        self._zygote.channel = count
         try:
-            self._zygote.wait_until_ready()
-        except Unavailable:
+            self._worker = Worker(Assignment.of(course, zygote.unsafe))
+        except BaseException:
             self.stop()
             raise
+        for number in range(count):
+            zygote.channel = number
+            self._members.append(self._start(zygote))
+        zygote.channel = count
+
+    def wait_until_ready(self) -> None:
+        self._zygote.wait_until_ready()
 
     def has_room(self, waiting: int) -> bool:
         """Whether a submission can be given now; `waiting` are left."""
@@ -80,9 +83,7 @@ class Pool:
 
     def _start(self, zygote: Zygote | None) -> _Member:
         ours, theirs = _fork.Pipe()
-        process = _fork.Process(
-            target=_work, args=(theirs, self._course, self._assignment, zygote), daemon=True
-        )
+        process = _fork.Process(target=_work, args=(theirs, self._course, self._worker, zygote), daemon=True)
         process.start()
         theirs.close()
         return _Member(process, ours)
@@ -95,9 +96,9 @@ class _Member:
     given: deque[str] = field(default_factory=deque)
 
 
-def _work(connection: Connection, course: Course, assignment: Assignment, zygote: Zygote | None) -> None:
+def _work(connection: Connection, course: Course, worker: Worker, zygote: Zygote | None) -> None:
     confine.die_with_parent()
     os.setsid()  # Ctrl-C is for the runner alone
-    worker = Worker(assignment, zygote)
+    worker.zygote = zygote
     while True:
         connection.send(worker.run(HandedIn.by(course, connection.recv())))

@@ -13,16 +13,18 @@ import signal
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from . import intake
 from .course import CannotGrade, Course
-from .pool import Pool
-from .worker import Lost
+from .sandbox import Zygote
 from .writer import Result, Run, Writer
+
+if TYPE_CHECKING:
+    from .worker import Lost
 
 _TRIES = 2
 
@@ -30,6 +32,7 @@ _TRIES = 2
 class Workers(Protocol):
     """Who runs submissions: a `Pool` or a `Cluster`."""
 
+    def wait_until_ready(self) -> None: ...
     def has_room(self, waiting: int) -> bool: ...
     def give(self, student: str) -> None: ...
     def collect(self) -> list[tuple[str, Run | Lost]]: ...
@@ -68,7 +71,8 @@ def grade(
         _bar(len(todo), quiet) as bar,
     ):
         shutil.rmtree(course.stage / "staged", ignore_errors=True)
-        writer = _writer(course)
+        writer = _writer(course)  # while the workers get ready
+        team.wait_until_ready()
         results = []
         for done in _run_all(todo, team):
             with _undisturbed():
@@ -82,7 +86,10 @@ def grade(
 @contextmanager
 def _workers(course: Course, count: int, unsafe: bool, scheduler: Any) -> Iterator[Workers]:
     if scheduler is None:
-        workers: Workers = Pool(course, count, unsafe)
+        zygote = Zygote(unsafe, channels=count + 1)  # it imports PyTorch while `pool` does
+        from .pool import Pool
+
+        workers: Workers = Pool(course, count, zygote)
     else:
         from .cluster import Cluster  # Dask is not needed otherwise
 

@@ -120,17 +120,20 @@ class Zygote:
         folder = "" if self.wall == "namespaces" else tempfile.mkdtemp(prefix="submission-")
         request = {"connection": connection, "folder": folder}
         news, their_news = os.pipe()
+        requests, their_requests = socket.socketpair()
         archive = os.memfd_create("files")
         try:
             os.write(archive, files)
             os.lseek(archive, 0, os.SEEK_SET)
-            descriptors = [*(one.fileno() for one in listening), archive, their_news]
+            given = [*listening, their_requests]
+            descriptors = [*(one.fileno() for one in given), archive, their_news]
             socket.send_fds(channel, [json.dumps(request).encode()], descriptors)
             answer, handles, _, _ = socket.recv_fds(channel, 16, 1)
         finally:
             os.close(archive)
             os.close(their_news)
-        process = SubmissionProcess(handles[0] if handles else None, news, folder)
+            their_requests.close()
+        process = SubmissionProcess(handles[0] if handles else None, requests, news, folder)
         if answer != b"kernel" or process.read_news() != "up":
             process.kill()
             raise Unavailable(f"A kernel cannot be shut in:\n{process.news or 'it does not say why'}")
@@ -152,10 +155,12 @@ class Zygote:
 class SubmissionProcess:
     """A kernel's process, and everything that it starts.
 
-    handle  its pidfd, None once it has ended
+    handle    its pidfd, None once it has ended
+    requests  where it is asked for data
     """
 
     handle: int | None
+    requests: socket.socket
     _news: int
     _folder: str
     news: str = ""
@@ -175,6 +180,7 @@ class SubmissionProcess:
             self._ended(2)
             while self._folder and select.select([self._news], [], [], 2)[0] and os.read(self._news, 4096):
                 pass  # until the guardian, its work done, has closed its end
+            self.requests.close()
             os.close(self.handle)
             os.close(self._news)
             self.handle = None
@@ -183,9 +189,10 @@ class SubmissionProcess:
             self._folder = ""
 
     def read_news(self, seconds: float = 30) -> str:
-        """What its guardian says next: "up", or why it ended."""
-        if self.handle is not None and select.select([self._news], [], [], seconds)[0]:
-            self.news = os.read(self._news, 4096).decode(errors="replace")
+        """What its guardian says next: "up", or why it ended; nothing if it says nothing in time."""
+        if self.handle is None or not select.select([self._news], [], [], seconds)[0]:
+            return ""
+        self.news = os.read(self._news, 4096).decode(errors="replace")
         return self.news
 
     def _ended(self, seconds: float) -> bool:
@@ -277,6 +284,7 @@ def _environment(prefix: Path) -> dict[str, str]:
         "HOME": "/tmp",
         "USER": "student",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "CUDA_VISIBLE_DEVICES": "",  # after a backward pass a process that sees a GPU cannot fork
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONDONTWRITEBYTECODE": "1",

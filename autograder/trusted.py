@@ -74,7 +74,8 @@ class _Names(dict):
             raise KeyError(name)  # Python looks there next
         status, value = self._ask(name, None, [], {})
         if status == "callable":
-            return StudentObject(name, self._ask, self._texts)
+            self[name] = StudentObject(name, self._ask, self._texts)
+            return self[name]
         return _value(name, status, value)
 
 

@@ -103,30 +103,32 @@ class Lost:
 
 
 class Worker:
-    """Runs submissions, one at a time, in kernels of `zygote`, or of one that it starts itself."""
+    """Runs submissions, one at a time, in kernels of `zygote`; if that is None, of one that it starts."""
 
-    def __init__(self, assignment: Assignment, zygote: Zygote | None = None):
+    zygote: Zygote | None = None
+
+    def __init__(self, assignment: Assignment):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # after a backward pass a process that sees a GPU cannot fork
         torch.set_num_threads(1)
         self.assignment = assignment
         self._release = nbformat.reads(assignment.release, as_version=4)
         oracle.hold(assignment.name, assignment.solutions)
         trusted.graded_cells.cache_clear()
         trusted.rehearse(assignment.name, assignment.notebook)
-        self._zygote = zygote
         self._executor = execute.SandboxedExecute(config=Config(assignment.settings))
         self._executor.log.setLevel(logging.CRITICAL)
 
     def start(self) -> None:
         """Have a warm process ready; Unavailable if there is no sandbox."""
-        if self._zygote is None:
-            self._zygote = Zygote(self.assignment.unsafe)
-        self._zygote.wait_until_ready()
-        execute.share(self._zygote)
+        if self.zygote is None:
+            self.zygote = Zygote(self.assignment.unsafe)
+        self.zygote.wait_until_ready()
+        execute.share(self.zygote)
 
     def stop(self) -> None:
-        if self._zygote is not None:
-            self._zygote.stop()
-            self._zygote = None
+        if self.zygote is not None:
+            self.zygote.stop()
+            self.zygote = None
 
     def run(self, handed_in: HandedIn) -> Run | Lost:
         """Take a submission in and run it. Whatever goes wrong is that student's alone."""

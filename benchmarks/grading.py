@@ -208,7 +208,7 @@ def _watched(process: int) -> Iterator[dict[int, float]]:
     ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(0.2):
+        while not ended.wait(0.5):  # to look takes time, too
             for kernel in _kernels(process):
                 with contextlib.suppress(OSError):  # it has ended, or may not be looked at
                     lines = Path(f"/proc/{kernel}/smaps_rollup").read_text().splitlines()

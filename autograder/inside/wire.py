@@ -10,8 +10,12 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import math
 import operator
 import re
+import socket
+import struct
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,6 +52,10 @@ class Malformed(ValueError):
     """The bytes are not what `pack` makes."""
 
 
+class Closed(ConnectionError):
+    """Nobody is at the other end any more, or nobody who can be understood."""
+
+
 class Other:
     """Stands for an object that cannot cross: its type's name and its text remain, for messages."""
 
@@ -77,6 +85,49 @@ def unpack(parts: Sequence[bytes | memoryview]) -> Any:
         raise
     except Exception as error:  # whatever a hostile sender makes go wrong
         raise Malformed(type(error).__name__) from None
+
+
+def send(channel: socket.socket, parts: Sequence[bytes], deadline: float = math.inf) -> None:
+    """Send what `pack` made: the number of parts, their lengths, the parts. `deadline` as for `receive`."""
+    lengths = struct.pack(f"<{1 + len(parts)}Q", len(parts), *map(len, parts))
+    _wait_until(channel, deadline)
+    try:
+        channel.sendall(b"".join([lengths, *parts]))
+    except (BrokenPipeError, ConnectionResetError):
+        raise Closed from None
+
+
+def receive(channel: socket.socket, deadline: float = math.inf) -> list[bytes]:
+    """What the other end has sent, for `unpack`. TimeoutError if it is not all here at `deadline` (a time of
+    the monotonic clock)."""
+    (count,) = struct.unpack("<Q", _read(channel, 8, deadline))
+    if not 0 < count <= MAX_VALUES:
+        raise Closed("no parts, or too many")
+    lengths = struct.unpack(f"<{count}Q", _read(channel, 8 * count, deadline))
+    if sum(lengths) > MAX_BYTES:
+        raise Closed("too many bytes")
+    return [_read(channel, length, deadline) for length in lengths]
+
+
+def _read(channel: socket.socket, length: int, deadline: float) -> bytes:
+    parts = []
+    while length:
+        _wait_until(channel, deadline)
+        try:
+            parts.append(channel.recv(min(length, 1 << 20)))
+        except ConnectionResetError:
+            raise Closed from None
+        if not parts[-1]:
+            raise Closed
+        length -= len(parts[-1])
+    return b"".join(parts)
+
+
+def _wait_until(channel: socket.socket, deadline: float) -> None:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    channel.settimeout(None if left == math.inf else left)
 
 
 class _Writer:

@@ -3,8 +3,9 @@
     python -m inside.zygote FD[,FD…] '{"wall": "namespaces", "limits": {…}}'
 
 Each FD is a Unix socket on which a grader asks for kernels. A request is JSON with five listening sockets
-(for the kernel's channels), a tar archive of the submission's files and a pipe for news. The answer is a file
-descriptor of the kernel's process. On the pipe the kernel says "up", and later its guardian why it ended.
+(for the kernel's channels), a socket for requests for data, a tar archive of the submission's files and a
+pipe for news. The answer is a file descriptor of the kernel's process. On the pipe the kernel says "up", and
+later its guardian why it ended.
 
 Nothing here may start a thread or a ZeroMQ context before the fork.
 """
@@ -12,6 +13,7 @@ Nothing here may start a thread or a ZeroMQ context before the fork.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -25,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import ipykernel.iostream
-import ipykernel.kernelapp
 import matplotlib
 import matplotlib.pyplot
 import numpy
@@ -33,7 +34,7 @@ import torch
 import zmq
 
 from . import confine, guard
-from .kernel import SubmissionKernel
+from .kernel import SubmissionApplication, SubmissionKernel
 
 # Python 3.11.2, which Debian 12 has, lacks the filter. The archive is the grader's own, of ordinary files.
 _SAFELY = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
@@ -53,6 +54,7 @@ WARM = (
     *("IPython.extensions.storemagic", "pixelwise.checks", "pixelwise.widgets", "torch._dynamo"),
 )
 WORKING_FOLDER = "/tmp/submission"
+_LARGE_PAGE, _MADV_COLLAPSE = 2 << 20, 25
 _MOST_PRINTED = 2 << 20  # characters
 
 
@@ -81,6 +83,7 @@ def main() -> None:
 
 
 def _warm_up() -> None:
+    sys.modules["debugpy"] = None  # nobody debugs a submission
     for name in WARM:
         importlib.import_module(name)
     matplotlib.use("Agg")
@@ -99,6 +102,19 @@ def _warm_up() -> None:
         raise RuntimeError(f"{threads} threads before the first fork")
     gc.collect()
     gc.freeze()
+    _use_large_pages()
+
+
+def _use_large_pages() -> None:
+    """Put the memory into pages of 2 MB, where Linux can (6.1): a fork then takes less than half the time."""
+    libc = ctypes.CDLL(None)
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        addresses, rights, _, _, _, *name = line.split()
+        start, end = (int(one, 16) for one in addresses.split("-"))
+        start = -(-start // _LARGE_PAGE) * _LARGE_PAGE
+        length = (end - start) // _LARGE_PAGE * _LARGE_PAGE
+        if rights == "rw-p" and name in ([], ["[heap]"]) and length > 0:
+            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), _MADV_COLLAPSE)
 
 
 def _guard(
@@ -140,7 +156,7 @@ def _guard(
 
 def _serve(request: dict, descriptors: list[int], limits: confine.Limits, settings: dict) -> None:
     """Be the kernel, shut in. Never returns."""
-    *listening, files, news = descriptors
+    *listening, requests, files, news = descriptors
     try:
         os.setsid()
         nowhere = os.open("/dev/null", os.O_RDWR)
@@ -158,6 +174,7 @@ def _serve(request: dict, descriptors: list[int], limits: confine.Limits, settin
         with open(files, "rb") as archive, tarfile.open(fileobj=archive) as tar:  # noqa: PTH123
             tar.extractall(folder, **_SAFELY)
         numpy.random.seed()
+        SubmissionKernel.requests = socket.socket(fileno=requests)
         _run_kernel(request["connection"], folder, listening, news)
     except BaseException:
         os.write(news, traceback.format_exc().encode()[-3000:])
@@ -204,7 +221,7 @@ def _run_kernel(connection: dict[str, Any], folder: str, listening: list[int], n
     path = Path(folder, ".connection.json")
     path.write_text(json.dumps(connection))
     sys.argv = ["ipykernel_launcher"]
-    application = ipykernel.kernelapp.IPKernelApp.instance(kernel_class=SubmissionKernel)
+    application = SubmissionApplication.instance(kernel_class=SubmissionKernel)
     application.initialize(["-f", str(path), "--HistoryManager.hist_file=:memory:"])
     path.unlink()
     os.write(news, b"up")

@@ -104,6 +104,7 @@ class Watch(TorchDispatchMode):
         super().__init__()
         self.pattern = re.compile(pattern)
         self.seen: list[str] = []
+        self.known: set[Any] = set()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -111,9 +112,11 @@ class Watch(TorchDispatchMode):
         return False
 
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
-        name = operator._schema.name
-        if self.pattern.search(name) and name not in self.seen:
-            self.seen.append(name)
+        if operator not in self.known:
+            self.known.add(operator)
+            name = operator._schema.name
+            if self.pattern.search(name) and name not in self.seen:
+                self.seen.append(name)
         return operator(*args, **(kwargs or {}))
 
 

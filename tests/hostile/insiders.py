@@ -107,6 +107,19 @@ wire.pack = lambda value: [many, bytes(60 << 20)]
 """,
     says="its answer is no data",
 )
+function(
+    "closes the line on which it is asked",
+    "get_ipython().kernel.requests.close()\nreturn torch.zeros(1)",
+    says="ended the notebook",
+    beside=True,
+)
+code(
+    "answers before it is asked",
+    0,
+    "get_ipython().kernel.requests.sendall(b'x' * 10_000)\n",
+    base=RIGHT,
+    says="ended the notebook",
+)
 code(
     "answers with ten million empty lists",
     0,

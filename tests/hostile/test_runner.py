@@ -25,6 +25,7 @@ from tests.exercises.course import copy_course, submission, submit
 
 from .corpus import ALL, NOTEBOOK, RIGHT, SET
 
+POOL = pool.Pool
 STUDENTS = ["ada", "grace", "hedy"]
 
 
@@ -46,6 +47,9 @@ class Pretending:
     def __init__(self, course: Course, *_: object) -> None:
         self.course, self.given = course, deque[str]()
 
+    def wait_until_ready(self) -> None:
+        pass
+
     def has_room(self, waiting: int) -> bool:
         return len(self.given) < 2
 
@@ -57,6 +61,23 @@ class Pretending:
         if self.losses.get(student):
             return [(student, Lost(self.losses[student].pop()))]
         return [(student, pretend(HandedIn.by(self.course, student), self.course.release))]
+
+    def stop(self) -> None:
+        pass
+
+
+class NoZygote:
+    """No sandbox; nobody asks it for kernels."""
+
+    channel = 0
+    asked: list[bool]
+
+    def __init__(self, unsafe: bool = False, **_: object) -> None:
+        self.asked.append(unsafe)
+        self.unsafe = unsafe
+
+    def wait_until_ready(self) -> None:
+        pass
 
     def stop(self) -> None:
         pass
@@ -77,8 +98,10 @@ def course(untouched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     mine = tmp_path / "course"
     shutil.copytree(untouched, mine)
     monkeypatch.chdir(mine)
-    monkeypatch.setattr(runner, "Pool", Pretending)
+    monkeypatch.setattr(pool, "Pool", Pretending)
+    monkeypatch.setattr(runner, "Zygote", NoZygote)
     monkeypatch.setattr(Pretending, "losses", {}, raising=False)
+    monkeypatch.setattr(NoZygote, "asked", [], raising=False)
     return mine
 
 
@@ -129,7 +152,7 @@ def test_dry_run_changes_nothing(course, command, monkeypatch):
     (course / "submitted" / "ada" / SET / NOTEBOOK).rename(course / "submitted" / "ada" / SET / "mine.ipynb")
     (course / "submitted" / "hedy" / SET / NOTEBOOK).write_text("{")
     monkeypatch.setattr(runner, "Writer", None)
-    monkeypatch.setattr(runner, "Pool", None)
+    monkeypatch.setattr(pool, "Pool", None)
     status, said = command("--dry-run")
     assert status == 1
     assert "it is called 'mine.ipynb'" in said
@@ -189,7 +212,7 @@ def test_no_sandbox(course, command, monkeypatch):
     def none() -> str:
         raise sandbox.Unavailable("neither this nor that\nNothing was graded. … --unsafe.")
 
-    monkeypatch.setattr(runner, "Pool", pool.Pool)
+    monkeypatch.setattr(runner, "Zygote", sandbox.Zygote)
     monkeypatch.setattr(sandbox, "choose_wall", none)
     status, said = command()
     assert status == 2
@@ -198,18 +221,10 @@ def test_no_sandbox(course, command, monkeypatch):
     assert not graded(course)
 
 
-def test_unsafe_is_asked_for_explicitly(course, command, monkeypatch):
-    asked = []
-
-    class Watched(Pretending):
-        def __init__(self, course: Course, count: int, unsafe: bool) -> None:
-            super().__init__(course)
-            asked.append(unsafe)
-
-    monkeypatch.setattr(runner, "Pool", Watched)
+def test_unsafe_is_asked_for_explicitly(course, command):
     command("--only", "ada")
     command("--unsafe")
-    assert asked == [False, True]
+    assert NoZygote.asked == [False, True]
 
 
 def test_a_gradebook_that_does_not_answer(course, command, monkeypatch):
@@ -258,19 +273,12 @@ def test_ctrl_c_waits_until_a_result_is_recorded(course, command, monkeypatch):
 def test_a_process_that_dies_takes_nobody_with_it(course, command, monkeypatch):
     """The real pool; one submission ends the process that grades it."""
 
-    class NoZygote:
-        channel = 0
-
-        def __init__(self, *arguments: object, **settings: object) -> None:
-            self.wait_until_ready = self.stop = lambda: None
-
     def run(self: Worker, handed_in: HandedIn) -> Run:
         if handed_in.student == "grace":
             os._exit(3)
         return pretend(handed_in, course / "exercises" / SET / NOTEBOOK)
 
-    monkeypatch.setattr(runner, "Pool", pool.Pool)
-    monkeypatch.setattr(pool, "Zygote", NoZygote)
+    monkeypatch.setattr(pool, "Pool", POOL)
     monkeypatch.setattr(Worker, "__init__", lambda self, *_: None)
     monkeypatch.setattr(Worker, "run", run)
     status, said = command("--workers", "2")

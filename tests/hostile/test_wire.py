@@ -1,6 +1,9 @@
 """What crosses the wall of the sandbox: data as it was, and nothing else."""
 
 import json
+import socket
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -119,3 +122,56 @@ def record(module: str, name: str, **fields: object) -> list[bytes]:
 def test_what_pack_does_not_make_is_refused(parts):
     with pytest.raises(Malformed):
         unpack(parts)
+
+
+# --- The line ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def line():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.mark.parametrize("value", [[], ["x" * 1000, torch.arange(1_000_000)], [torch.ones(2)] * 500], ids=len)
+def test_what_is_sent_arrives(line, value):
+    parts = pack(value)
+    sender = threading.Thread(target=wire.send, args=(line[0], parts))
+    sender.start()
+    assert wire.receive(line[1]) == parts
+    sender.join()
+
+
+@pytest.mark.parametrize("count", [0, 20], ids=["nothing", "a byte at a time"])
+def test_the_deadline_is_for_all_of_it(line, count):
+    def drip():
+        for _ in range(count):
+            line[0].send(b"x")
+            time.sleep(0.05)
+
+    dripping = threading.Thread(target=drip)
+    line[0].sendall((2).to_bytes(8, "little") + (100).to_bytes(8, "little") * 2)
+    dripping.start()
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        wire.receive(line[1], began + 0.3)
+    assert time.monotonic() - began < 1
+    dripping.join()
+
+
+def test_nobody_who_takes_it(line):
+    with pytest.raises(TimeoutError):
+        wire.send(line[0], [bytes(50 << 20)], time.monotonic() + 0.1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"\0" * 8, b"\xff" * 8, (1).to_bytes(8, "little") + b"\xff" * 8, b"\1"],
+    ids=["nothing", "no parts", "too many", "too long", "half a number"],
+)
+def test_a_line_that_ends_or_says_nonsense_is_closed(line, said):
+    line[0].sendall(said)
+    line[0].close()
+    with pytest.raises(wire.Closed):
+        wire.receive(line[1])

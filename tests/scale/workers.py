@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder import runner
+from autograder import pool, runner
 from autograder.course import Course
-from autograder.pool import Pool
 from tests.exercises.course import copy_course, submission, submit
 from tests.hostile.corpus import ALL, LAST, RIGHT, SET, SURVIVOR
 
@@ -32,7 +31,7 @@ def test_what_a_dead_worker_was_grading_ends_with_it(tmp_path: Path, monkeypatch
     submit(course, "a-sleeper", submission({**RIGHT, LAST: SLEEPS}, SET), SET)
     left: list[str] = []
 
-    class Killed(Pool):
+    class Killed(pool.Pool):
         def __init__(self, *arguments) -> None:
             super().__init__(*arguments)
             threading.Thread(target=self.kill_twice, daemon=True).start()
@@ -45,7 +44,7 @@ def test_what_a_dead_worker_was_grading_ends_with_it(tmp_path: Path, monkeypatch
                 time.sleep(2)  # another one needs longer to start
                 left.append(sleeping())
 
-    monkeypatch.setattr(runner, "Pool", Killed)
+    monkeypatch.setattr(pool, "Pool", Killed)
     results = runner.grade(Course.at(course, SET), workers=2, quiet=True)
     assert left == ["", ""]
     assert {one.student: one.failed for one in results if one.failed} == {
