@@ -91,7 +91,7 @@ exercises: setup ## make exercises/ from solutions/
 	@for set in solutions/ps*/; do $(BIN)/nbgrader generate_assignment "$$(basename $$set)" --force --create --log-level=WARN; done
 
 student-release: book ## write what students get into _build/student, unless something leaks
-	@$(BIN)/python -m autograder.release
+	@$(BIN)/python -m autograder.publishing.release
 
 answers: setup ## what the checks say to the banks of right and wrong answers
 	@$(BIN)/python -m tests.exercises.answers
@@ -116,6 +116,7 @@ benchmarks/otter-environment/.installed: benchmarks/otter-requirements.txt | .ve
 bench: book chromium benchmarks/peers/.installed benchmarks/otter-environment/.installed ## measure pages, widgets, operators, networks, grading (long; PIXELWISE_DATA as above)
 	cd benchmarks && npm ci --no-audit --no-fund --loglevel=error
 	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.pages --all --runs 1
 	$(BIN)/python -m benchmarks.live_unet
 	$(BIN)/python -m benchmarks.operators
 	$(BIN)/python -m benchmarks.peers

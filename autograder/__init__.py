@@ -1,6 +1,11 @@
-"""Grading: hidden cases, the oracle, the sandbox, graded cells outside it, and the command for a whole class.
+"""The instructor's half of the course. Students never get this package; nothing imports it but hidden test
+cells, `nbgrader_config.py`, benchmarks and tests.
 
-Students never get this package. Nothing imports it but hidden test cells, `nbgrader_config.py`, benchmarks
-and tests. Where to start reading: `runner.py` (a class), `worker.py` and `execute.py` (a submission),
-`trusted.py` (a graded cell), `sandbox.py` (where the student's code runs).
+hidden, oracle       hidden cases, and the model answers that they compare with
+course, config       where things are, and nbgrader's settings; `late` and `exchange` are parts of nbgrader's
+grading              from what was handed in to the gradebook; begin with `grading/runner.py`
+sandbox              where students' code runs
+pages                feedback for a student, a report on the class
+authoring            new problem sets, and notebooks as text
+publishing           what students get
 """

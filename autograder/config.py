@@ -29,10 +29,10 @@ def configure(c: Any, root: Path) -> None:
     # gradebook follows a correction in mid-term.
     own = "nbgrader.preprocessors."
     c.GenerateAssignment.preprocessors = [
-        "autograder.links.Links",
+        "autograder.publishing.links.Links",
         *(own + name for name in ("IncludeHeaderFooter", "InstantiateTests", "LockCells", "ClearSolutions")),
         *(own + name for name in ("ClearOutput", "CheckCellMetadata", "ComputeChecksums")),
-        "autograder.corrected.SaveCorrectedCells",
+        "autograder.grading.corrected.SaveCorrectedCells",
         *(own + name for name in ("ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums")),
         own + "CheckCellMetadata",
     ]
@@ -47,24 +47,24 @@ def configure(c: Any, root: Path) -> None:
     # The release's cells with the student's answers, whatever was done to the notebook. Students' cells run
     # in the sandbox, graded cells here. `--SandboxedExecute.unsafe=True` does without a sandbox.
     c.Autograde.sanitize_preprocessors = [
-        "autograder.intake.Repair",
+        "autograder.grading.intake.Repair",
         *(own + name for name in ("ClearOutput", "OverwriteCells", "CheckCellMetadata")),
     ]
     c.Autograde.autograde_preprocessors = [
-        "autograder.execute.SandboxedExecute",
+        "autograder.grading.execute.SandboxedExecute",
         *(own + name for name in ("IgnorePattern", "LimitOutput", "SaveAutoGrades")),
         *(own + name for name in ("AssignLatePenalties", "CheckCellMetadata")),
     ]
 
     c.GenerateFeedback.preprocessors = [
         own + "GetGrades",
-        "autograder.feedback.SafeFeedback",
+        "autograder.pages.feedback.SafeFeedback",
     ]
-    c.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackPage"
+    c.GenerateFeedback.exporter_class = "autograder.pages.feedback.FeedbackPage"
 
     # In feedback and in the formgrader, what a student wrote is text and pictures.
-    c.HTMLExporter.preprocessors = ["autograder.feedback.SafeFormgrader"]
-    c.HTMLExporter.filters = {"markdown2html": "autograder.feedback.markdown_to_html"}
+    c.HTMLExporter.preprocessors = ["autograder.pages.feedback.SafeFormgrader"]
+    c.HTMLExporter.filters = {"markdown2html": "autograder.pages.feedback.markdown_to_html"}
 
     # nbgrader starts `alembic`, which stands beside it, also where the environment is not activated.
     os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])

@@ -32,7 +32,7 @@ from typing import Any
 import nbformat
 import psutil
 
-from autograder import new
+from autograder.authoring import new
 from benchmarks import otter
 from benchmarks.report import Report
 from tests.exercises.course import copy_course, nbgrader, scores

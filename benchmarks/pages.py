@@ -1,8 +1,11 @@
-"""Measures a page of the built book and says whether it keeps its limits: `python -m benchmarks.pages`.
+"""Measures pages of the built book and says whether they keep their limits.
 
-Lighthouse (desktop, compressed transfer, median of five), the time from first paint to live widgets on
-loopback and on a slow line with a slow processor, the time that a step takes, and the weight of the page.
-Exits with 1 where a limit is broken.
+    python -m benchmarks.pages                     the chapter with most numbers, in the median of five runs
+    python -m benchmarks.pages --all --runs 1      every page
+
+Lighthouse (desktop, compressed transfer), the time from first paint to live widgets on loopback and on a slow
+line with a slow processor, the time that a step takes, how far the page jumps while it loads and is scrolled
+through, and its weight. Exits with 1 where a limit is broken.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 LEAST_SCORE = 95
 MOST_MS_TO_LIVE = {"loopback": 1000, "10 Mbit/s, 4 × slower processor": 5000}
 MOST_MS_OF_A_STEP = 4
+MOST_LAYOUT_SHIFT = 0.05
+WIDTHS = {1280: 900, 390: 844}
 
 
 def find_chromium() -> str:
@@ -95,9 +100,9 @@ TIMES = "['first-contentful-paint', 'live'].map((name) => performance.getEntries
 
 
 @contextmanager
-def fresh_page(browser: Browser) -> Iterator[tuple[Page, CDPSession]]:
+def fresh_page(browser: Browser, width: int = 1280) -> Iterator[tuple[Page, CDPSession]]:
     """A page in a context of its own, so that nothing is in a cache."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport={"width": width, "height": WIDTHS[width]})
     page = context.new_page()
     try:
         yield page, context.new_cdp_session(page)
@@ -172,6 +177,39 @@ def time_of_a_step(browser: Browser, address: str, report: Report) -> None:
             )  # fmt: skip
 
 
+# ---- jumps ----------------------------------------------------------------------------------------------
+
+#: The sum of all shifts. Cumulative layout shift is the worst five seconds of it, so never more.
+SHIFT = """
+window.shift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+SCROLL = """
+async () => {
+  for (let y = 0; y < document.documentElement.scrollHeight; y += 400) {
+    window.scrollTo(0, y);
+    for (let k = 0; k < 4; k++) await new Promise(requestAnimationFrame);
+  }
+}
+"""
+
+
+def layout_shift(browser: Browser, address: str, report: Report) -> None:
+    for width in WIDTHS:
+        with fresh_page(browser, width) as (page, _):
+            page.add_init_script(SHIFT)
+            page.goto(address, wait_until="networkidle")
+            page.evaluate(SCROLL)
+            page.wait_for_timeout(300)
+            shift = page.evaluate("window.shift")
+        report.line(
+            f"layout shift, {width} px wide", f"{shift:.3f}", f"≤ {MOST_LAYOUT_SHIFT}",
+            shift <= MOST_LAYOUT_SHIFT,
+        )  # fmt: skip
+
+
 # ---- weight ---------------------------------------------------------------------------------------------
 
 
@@ -194,21 +232,27 @@ def weight(browser: Browser, address: str, report: Report) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("page", nargs="?", default="transposed_convolution.html")
+    parser.add_argument("pages", nargs="*", default=["transposed_convolution.html"])
+    parser.add_argument("--all", action="store_true", help="every page of the book")
     parser.add_argument("--runs", type=int, default=5, help="of Lighthouse and of loading (default 5)")
     options = parser.parse_args()
-    if not (HTML / options.page).exists():
-        sys.exit(f"_build/html/{options.page} does not exist: run `make book`")
+    pages = sorted(path.name for path in HTML.glob("*.html")) if options.all else options.pages
+    if missing := [name for name in pages if not (HTML / name).exists()]:
+        sys.exit(f"_build/html has no {', '.join(missing)}: run `make book`")
     chromium, report = find_chromium(), Report()
     with served(HTML) as site:
-        address = f"{site}/{options.page}"
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-            time_to_live(browser, address, report, options.runs)
-            time_of_a_step(browser, address, report)
-            weight(browser, address, report)
-            browser.close()
-        lighthouse(address, chromium, options.runs, report)
+        for name in pages:
+            print(f"\n{name}")
+            address = f"{site}/{name}"
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+                if 'class="pw-slot' in (HTML / name).read_text(encoding="utf-8"):
+                    time_to_live(browser, address, report, options.runs)
+                    time_of_a_step(browser, address, report)
+                layout_shift(browser, address, report)
+                weight(browser, address, report)
+                browser.close()
+            lighthouse(address, chromium, options.runs, report)
     report.close()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Response, expect
 
-from autograder import release
+from autograder.publishing import release
 
 from .test_book import CHAPTER, HTML, PAGES, book  # noqa: F401
 

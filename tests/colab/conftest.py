@@ -21,7 +21,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
 
-from autograder import release
+from autograder.publishing import release
 from pixelwise import course
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from autograder.course import Course
-from autograder.runner import grade
+from autograder.grading.runner import grade
 from pixelwise import colab, course
 from tests.exercises.course import answers, copy_course, copy_files, problem_sets, scores, submission, submit
 from tests.exercises.test_round_trip import saved_by_colab

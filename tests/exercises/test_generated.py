@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.edit import to_notebook, to_text, write
-from autograder.leaks import Secrets
+from autograder.authoring.edit import as_notebook, as_text, write
+from autograder.publishing.leaks import Secrets
 
 from .course import ROOT, copy_course, nbgrader, notebook, problem_sets
 
@@ -41,9 +41,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 class TestSolutionNotebook:
     def test_it_is_written_as_the_editing_command_writes_it(self, name, tmp_path):
         (path,) = (ROOT / "solutions" / name).glob("*.ipynb")
-        write(to_notebook(to_text(notebook("solutions", name))), tmp_path / "again.ipynb")
+        write(as_notebook(as_text(notebook("solutions", name))), tmp_path / "again.ipynb")
         assert (tmp_path / "again.ipynb").read_text() == path.read_text(), (
-            "write it again: python -m autograder.edit to-text … && python -m autograder.edit to-notebook …"
+            "write it again: python -m autograder to-text … && python -m autograder to-notebook …"
         )
 
     def test_ids_are_words_and_points_are_stated(self, name):
@@ -134,7 +134,7 @@ def test_pixelwise_imports_neither_autograder_nor_solutions():
 )
 def test_mistakes_in_the_text_are_named(text, says):
     with pytest.raises(ValueError, match=re.escape(says)):
-        to_notebook(text)
+        as_notebook(text)
 
 
 def test_the_editing_command(tmp_path):
@@ -143,5 +143,5 @@ def test_the_editing_command(tmp_path):
         ["to-text", path, tmp_path / "a.py"],
         ["to-notebook", tmp_path / "a.py", tmp_path / "a.ipynb"],
     ):
-        subprocess.run([sys.executable, "-m", "autograder.edit", *map(str, arguments)], cwd=ROOT, check=True)
+        subprocess.run([sys.executable, "-m", "autograder", *map(str, arguments)], cwd=ROOT, check=True)
     assert (tmp_path / "a.ipynb").read_bytes() == path.read_bytes()

@@ -12,10 +12,10 @@ import pytest
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 
-from autograder import edit
+from autograder.authoring import edit
 from autograder.course import CannotGrade, Course
 from autograder.late import PerDay
-from autograder.writer import Result, Writer
+from autograder.grading.writer import Result, Writer
 
 from . import worker
 from .course import answers, copy_course, submission, submit
@@ -62,8 +62,8 @@ class Desk:
 
     def correct(self, change, release: bool = True) -> None:
         """Edit the solution notebook as text and, as `make exercises` does, make the release from it."""
-        text = edit.to_text(nbformat.read(self.source, as_version=4))
-        edit.write(edit.to_notebook(change(text)), self.source)
+        text = edit.as_text(nbformat.read(self.source, as_version=4))
+        edit.write(edit.as_notebook(change(text)), self.source)
         if release:
             said = NbGraderAPI(config=self.course.config).generate_assignment(SET, force=True, create=True)
             assert said["success"], said["log"]

@@ -7,9 +7,9 @@ import re
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder import report
+from autograder.pages import report
 from autograder.course import CannotGrade, Course
-from autograder.report import Findings, Person
+from autograder.pages.report import Findings, Person
 from pixelwise.checks import ps1, ps2
 from tests.exercises.answers import ps2 as answers_2
 

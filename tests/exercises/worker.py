@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import nbformat
 
-from autograder import intake, trusted
+from autograder.grading import intake, trusted
 from autograder.course import Course
-from autograder.writer import Result, Run, Writer
+from autograder.grading.writer import Result, Run, Writer
 
 
 def grade(course: Course, student: str, fails: Mapping[str, str]) -> Result:

@@ -27,7 +27,7 @@ from traitlets.config import Config
 
 from autograder import hidden
 from autograder.course import Course
-from autograder.runner import grade
+from autograder.grading.runner import grade
 from tests.exercises.course import copy_course, submission, submit
 
 from . import insiders  # noqa: F401  (they add themselves to CASES)

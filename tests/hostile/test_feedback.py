@@ -7,7 +7,7 @@ from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from autograder.course import Course
-from autograder.feedback import FeedbackPage, SafeFeedback
+from autograder.pages.feedback import FeedbackPage, SafeFeedback
 from tests.exercises.course import ROOT, notebook
 
 NASTY = [

@@ -21,10 +21,11 @@ import nbformat
 import pytest
 from traitlets.config import Config
 
-from autograder import hidden, sandbox
+from autograder import hidden
 from autograder.course import Course
-from autograder.runner import grade
-from autograder.writer import Result
+from autograder.grading.runner import grade
+from autograder.grading.writer import Result
+from autograder.sandbox import outside
 from tests.exercises.course import copy_course, scores, submission, submit
 
 from . import insiders  # noqa: F401  (they add themselves to CASES)
@@ -70,13 +71,13 @@ def graded_by(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Grade
     def run_with(wall: str) -> Graded | str:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PIXELWISE_SANDBOX", wall)
-            sandbox.choose_wall.cache_clear()
+            outside.choose_wall.cache_clear()
             try:
                 return run(wall, tmp_path_factory.mktemp("hostile") / "course")
-            except sandbox.Unavailable as reason:
+            except outside.Unavailable as reason:
                 return str(reason)
             finally:
-                sandbox.choose_wall.cache_clear()
+                outside.choose_wall.cache_clear()
 
     return run_with
 

@@ -16,11 +16,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder import __main__, intake, pool, runner, sandbox
+from autograder import __main__
 from autograder.course import Course
-from autograder.table import table
-from autograder.worker import HandedIn, Lost, Worker
-from autograder.writer import Result, Run, Writer
+from autograder.grading import intake, pool, runner
+from autograder.grading.table import table
+from autograder.grading.worker import HandedIn, Lost, Worker
+from autograder.grading.writer import Result, Run, Writer
+from autograder.sandbox import outside
 from tests.exercises.course import copy_course, submission, submit
 
 from .corpus import ALL, NOTEBOOK, RIGHT, SET
@@ -210,10 +212,10 @@ def test_a_second_run(course, command):
 
 def test_no_sandbox(course, command, monkeypatch):
     def none() -> str:
-        raise sandbox.Unavailable("neither this nor that\nNothing was graded. … --unsafe.")
+        raise outside.Unavailable("neither this nor that\nNothing was graded. … --unsafe.")
 
-    monkeypatch.setattr(runner, "Zygote", sandbox.Zygote)
-    monkeypatch.setattr(sandbox, "choose_wall", none)
+    monkeypatch.setattr(runner, "Zygote", outside.Zygote)
+    monkeypatch.setattr(outside, "choose_wall", none)
     status, said = command()
     assert status == 2
     assert "neither this nor that" in said

@@ -1,6 +1,6 @@
 """The rule's text: what defines a function, read from the notebook without running it."""
 
-from autograder.sources import defined_names, definition
+from autograder.grading.sources import defined_names, definition
 
 CELLS = [
     "import torch.nn.functional as F\n%matplotlib inline\nconv = F.conv2d\nmodel = make()",

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.inside import wire
-from autograder.inside.wire import Malformed, TooLarge, pack, unpack
+from autograder.sandbox.inside import wire
+from autograder.sandbox.inside.wire import Malformed, TooLarge, pack, unpack
 from pixelwise.checks.case import Case
 from pixelwise.checks.compare import difference
 from pixelwise.checks.observe import Observation, observe

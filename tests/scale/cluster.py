@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from autograder import cluster
-from autograder.cluster import Cluster
 from autograder.course import CannotGrade, Course
-from autograder.runner import grade as grade_here
-from autograder.worker import Lost
+from autograder.grading import cluster
+from autograder.grading.cluster import Cluster
+from autograder.grading.runner import grade as grade_here
+from autograder.grading.worker import Lost
 from tests.exercises.course import ROOT, copy_course
 from tests.hostile.corpus import SET
 
@@ -127,7 +127,7 @@ def test_a_submission_that_kills_its_workers_is_reported_alone(
         "class Worker(worker.Worker):\n"
         "    def run(self, one):\n"
         "        return os._exit(9) if one.student == 'killer' else worker.Worker.run(self, one)\n\n\n"
-        "import autograder.cluster\nautograder.cluster.Worker = Worker\n"
+        "import autograder.grading.cluster\nautograder.grading.cluster.Worker = Worker\n"
     )
     (machines._folder / "killing.py").write_text(killing)
     add = lambda: machines.start_worker("--preload", str(machines._folder / "killing.py"))  # noqa: E731
@@ -149,7 +149,7 @@ def test_a_submission_that_kills_its_workers_is_reported_alone(
 
 def test_workers_with_other_code_are_not_used(machines: Machines, course: Path):
     (machines._folder / "other.py").write_text(
-        "import autograder.cluster\nautograder.cluster.fingerprint = lambda: 'other'\n"
+        "import autograder.grading.cluster\nautograder.grading.cluster.fingerprint = lambda: 'other'\n"
     )
     machines.start_worker("--preload", str(machines._folder / "other.py"))
     done = grade(course, "--scheduler", machines.address)
@@ -159,7 +159,7 @@ def test_workers_with_other_code_are_not_used(machines: Machines, course: Path):
 
 
 def test_a_worker_is_told_no_password(course: Path, monkeypatch: pytest.MonkeyPatch):
-    from autograder.worker import Assignment
+    from autograder.grading.worker import Assignment
 
     monkeypatch.setenv("PIXELWISE_DB_URL", "postgresql+psycopg://course:secret@server/grades")
     given = str(Assignment.of(Course.at(course, SET), unsafe=False))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.table import table
+from autograder.grading.table import table
 from tests.exercises.course import copy_course
 from tests.hostile.corpus import CASES, SET, Case
 

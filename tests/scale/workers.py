@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder import pool, runner
 from autograder.course import Course
+from autograder.grading import pool, runner
 from tests.exercises.course import copy_course, submission, submit
 from tests.hostile.corpus import ALL, LAST, RIGHT, SET, SURVIVOR
 

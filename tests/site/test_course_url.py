@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.links import Links
+from autograder.publishing.links import Links
 from pixelwise import course
 from pixelwise.checks import report
 

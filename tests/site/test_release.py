@@ -15,8 +15,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder import release
-from autograder.leaks import Secret, Secrets, _Finder, _index_words, _texts, letters
+from autograder.publishing import release
+from autograder.publishing.leaks import Secret, Secrets, _Finder, _index_words, _texts, letters
 
 ROOT = Path(__file__).resolve().parents[2]
 SET = "ps2_transposed_convolution"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autograder import release
+from autograder.publishing import release
 from pixelwise import course
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -308,7 +308,7 @@ def test_readme(course):
 
 def test_for_instructors(course):
     grader = f".venv/bin/python -m autograder grade {SET}"
-    edit = ".venv/bin/python -m autograder.edit to-notebook ps2.py"
+    edit = ".venv/bin/python -m autograder to-notebook ps2.py"
     course.walk(
         TEACHING,
         people={
@@ -394,7 +394,7 @@ def the_report_says_why(course: Course, said: str) -> None:
 
 def test_own_course(course):
     before = files(course)
-    edit = ".venv/bin/python -m autograder.edit to-notebook ps6.py"
+    edit = ".venv/bin/python -m autograder to-notebook ps6.py"
     course.walk(
         OWN_COURSE,
         people={

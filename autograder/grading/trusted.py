@@ -23,7 +23,7 @@ from pixelwise.checks import CheckFailed
 from pixelwise.checks.case import Case
 from pixelwise.checks.observe import observe
 
-from . import oracle
+from .. import oracle
 from .sources import definition
 
 #: (name, "module:function" or None to look only, arguments, settings) → (status, value)

@@ -22,10 +22,11 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Integer
 
+from ..sandbox.inside import wire
+from ..sandbox.outside import Unavailable, Zygote
+from ..sandbox.provisioner import SubmissionKernelManager
 from . import trusted
-from .inside import wire
-from .provisioner import SubmissionKernelManager
-from .sandbox import Unavailable, Zygote, archive
+from .files import archive
 
 # Python 3.11.2, which Debian 12 has, lacks the filter. The archive is the grader's own, of ordinary files.
 _SAFELY = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}

@@ -17,8 +17,8 @@ from typing import Any
 from distributed import Client, Future, get_worker, wait
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from .course import CannotGrade, Course
-from .sandbox import Unavailable
+from ..course import CannotGrade, Course
+from ..sandbox.outside import Unavailable
 from .worker import Assignment, HandedIn, Lost, Worker, fingerprint
 from .writer import Run
 

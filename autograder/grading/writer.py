@@ -25,9 +25,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import Session
 
+from ..course import STAGE, CannotGrade, Course
 from . import corrected
-from .course import STAGE, CannotGrade, Course
-from .sandbox import ordinary_files
+from .files import ordinary_files
 
 
 @dataclass

@@ -21,8 +21,8 @@ from nbgrader.api import Grade, Gradebook, MissingEntry
 from pixelwise import palette
 from pixelwise.checks import Check
 
-from . import intake, trusted
-from .course import CannotGrade, Course
+from ..course import CannotGrade, Course
+from ..grading import intake, trusted
 from .feedback import points_as_text
 
 FOLDER = "reports"

@@ -13,7 +13,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
 
-from .sandbox import SubmissionProcess, Zygote
+from .outside import SubmissionProcess, Zygote
 
 _CHANNELS = ("shell", "iopub", "stdin", "hb", "control")
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
+from ..course import CannotGrade, Course
+from ..sandbox.outside import Zygote
 from . import intake
-from .course import CannotGrade, Course
-from .sandbox import Zygote
 from .writer import Result, Run, Writer
 
 if TYPE_CHECKING:

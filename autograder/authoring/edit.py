@@ -1,7 +1,7 @@
 """Edit a solution notebook as a text file.
 
-    python -m autograder.edit to-text solutions/ps2_…/….ipynb ps2.py
-    python -m autograder.edit to-notebook ps2.py solutions/ps2_…/….ipynb
+    python -m autograder to-text solutions/ps2_…/….ipynb ps2.py
+    python -m autograder to-notebook ps2.py solutions/ps2_…/….ipynb
 
 The text is jupytext's percent format. Each cell's head gives its id and its kind, from which nbgrader's
 metadata follow:
@@ -17,7 +17,6 @@ Notebooks are written without outputs, with the ids as given, the same bytes for
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ _KINDS = {  # (grade, solution, locked)
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
-def to_notebook(text: str) -> nbformat.NotebookNode:
+def as_notebook(text: str) -> nbformat.NotebookNode:
     """The notebook that a text in the percent format stands for."""
     notebook = jupytext.reads(text, "py:percent")
     for number, cell in enumerate(notebook.cells, 1):
@@ -60,7 +59,15 @@ def to_notebook(text: str) -> nbformat.NotebookNode:
     return notebook
 
 
-def to_text(notebook: nbformat.NotebookNode) -> str:
+def convert(source: Path, target: Path, to_text: bool) -> None:
+    """Write a notebook as text, or text as a notebook."""
+    if to_text:
+        target.write_text(as_text(nbformat.read(source, as_version=4)), encoding="utf-8")
+    else:
+        write(as_notebook(source.read_text(encoding="utf-8")), target)
+
+
+def as_text(notebook: nbformat.NotebookNode) -> str:
     """The notebook as text in the percent format, with the short heads of cells."""
     kinds = {flags: kind for kind, flags in _KINDS.items()}
     for cell in notebook.cells:
@@ -89,20 +96,3 @@ def _nbgrader(identifier: str, flags: tuple[bool, bool, bool], points: float | N
     if points is not None:
         entry["points"] = points
     return entry | {"solution": solution, "task": False}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m autograder.edit", description=__doc__.split("\n\n")[0])
-    parser.add_argument("direction", choices=["to-text", "to-notebook"])
-    parser.add_argument("source", type=Path)
-    parser.add_argument("target", type=Path)
-    arguments = parser.parse_args()
-    if arguments.direction == "to-text":
-        arguments.target.write_text(to_text(nbformat.read(arguments.source, as_version=4)), encoding="utf-8")
-    else:
-        write(to_notebook(arguments.source.read_text(encoding="utf-8")), arguments.target)
-    print(f"{arguments.source} → {arguments.target}")
-
-
-if __name__ == "__main__":
-    main()

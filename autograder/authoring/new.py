@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ..course import CannotGrade
 from . import edit
-from .course import CannotGrade
 
 _TEMPLATE = Path(__file__).parent / "template"
 
@@ -38,6 +38,6 @@ def make(root: Path, name: str) -> str:
     for path, part in ((checks, "checks.py"), (answers, "answers.py")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(filled(part), encoding="utf-8")
-    edit.write(edit.to_notebook(filled("notebook.txt")), notebook)
+    edit.write(edit.as_notebook(filled("notebook.txt")), notebook)
     made = "\n".join(f"  {path.relative_to(root)}" for path in (notebook, checks, answers))
     return f"Made, for you to change:\n{made}\nThen run make exercises."

@@ -5,7 +5,7 @@ A request names one of the student's objects and, if anything is to be done with
 this process and can forge an answer, which is no more than its function could have returned.
 
 Requests come on a socket of their own and are answered between cells. As Jupyter messages, with their
-signatures and the news of "busy" and "idle", they took forty times as long as most of the answers.
+signatures and the news of "busy" and "idle", they took a quarter of a submission's processor time.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ in most containers, each kernel is shut in by Landlock instead: it may open the 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import logging
 import os
@@ -18,9 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
-import tarfile
 import tempfile
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -30,9 +27,9 @@ from typing import Any
 from .inside import landlock
 from .inside.confine import Limits
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
+_INSIDE = Path(__file__).with_name("inside")
 _STARTS_WITHIN = 120  # seconds; importing torch from a cold disk takes long
-_MOST_BYTES = 100 << 20  # of one submission's files
 _WITHOUT = (
     "Nothing was graded. Submissions are code by strangers: grade on a machine that allows unprivileged\n"
     "user namespaces or has Landlock, or, if you trust every student, without a sandbox: --unsafe."
@@ -72,7 +69,7 @@ class Zygote:
         if self.wall == "namespaces":
             command = [*_bubblewrap(environment), "--", *command]
         else:
-            environment["PYTHONPATH"] = f"{ROOT / 'autograder'}:{ROOT}"
+            environment["PYTHONPATH"] = f"{_INSIDE.parent}:{ROOT}"
         self._process = subprocess.Popen(
             command,
             env=environment,
@@ -201,38 +198,6 @@ class SubmissionProcess:
         return bool(poll.poll(1000 * seconds))
 
 
-def archive(*folders: Path) -> bytes:
-    """The folders' ordinary files as one tar archive: no links, no devices, and no notebooks.
-
-    A ValueError says that they are too many or too large.
-    """
-    buffer, size = io.BytesIO(), 0
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for folder in folders:
-            for path in ordinary_files(folder):
-                if path.suffix == ".ipynb":
-                    continue
-                size += path.stat().st_size
-                if size > _MOST_BYTES:
-                    raise ValueError(f"its files are larger than {_MOST_BYTES >> 20} MB")
-                tar.add(path, path.relative_to(folder), recursive=False, filter=_plain)
-    return buffer.getvalue()
-
-
-def ordinary_files(folder: Path) -> list[Path]:
-    """The files below `folder` that are files: links and devices are passed over, never followed."""
-    found = []
-    for here, folders, names in os.walk(folder, followlinks=False):
-        folders.sort()
-        paths = (Path(here, name) for name in sorted(names))
-        found += [path for path in paths if path.is_file() and not path.is_symlink()]
-        if len(found) > 2000:
-            raise ValueError("more than 2000 files")
-        if len(Path(here).relative_to(folder).parts) > 20:
-            raise ValueError("more than 20 folders within folders")
-    return found
-
-
 @cache
 def choose_wall() -> str:
     """How submissions are shut in here: "namespaces", or else "landlock". Unavailable if neither works.
@@ -268,7 +233,7 @@ def _why_not(wall: str) -> str:
             except Unavailable as reason:
                 return str(reason)
         else:
-            environment["PYTHONPATH"] = f"{ROOT / 'autograder'}"
+            environment["PYTHONPATH"] = str(_INSIDE.parent)
         done = subprocess.run(
             [*command, folder], env=environment, cwd="/", capture_output=True, text=True, errors="replace"
         )
@@ -296,14 +261,8 @@ def _readable() -> list[str]:
     """The files and folders that a submission may read where they are."""
     system = [f"/{name}" for name in ("usr", "bin", "sbin", "lib", "lib32", "lib64")]
     system += ["/etc/ld.so.cache", "/etc/fonts", "/etc/alternatives", "/etc/localtime"]
-    own = [sys.prefix, sys.base_prefix, *map(str, (ROOT / "autograder/inside", ROOT / "pixelwise"))]
+    own = [sys.prefix, sys.base_prefix, *map(str, (_INSIDE, ROOT / "pixelwise"))]
     return [place for place in [*system, *own] if Path(place).exists()]
-
-
-def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    entry.mode, entry.uid, entry.gid, entry.uname, entry.gname = 0o644, 0, 0, "", ""
-    entry.mtime = int(time.time())
-    return entry
 
 
 def _bubblewrap(environment: dict[str, str]) -> list[str]:
@@ -328,7 +287,7 @@ def _bubblewrap(environment: dict[str, str]) -> list[str]:
         command += ["--ro-bind-try", name, name]
     seen = {Path("/usr"): Path("/usr"), Path(sys.base_prefix): Path(sys.base_prefix)}
     seen |= {_PYTHON: Path(sys.prefix)}
-    seen |= {Path("/grader", name.name): name for name in (ROOT / "autograder/inside", ROOT / "pixelwise")}
+    seen |= {Path("/grader", name.name): name for name in (_INSIDE, ROOT / "pixelwise")}
     # Folders on the way, which bubblewrap makes for its own user alone.
     ways = {parent for place in seen for parent in place.parents if parent != Path("/")} | {Path("/etc")}
     for place in sorted(ways - set(seen)):

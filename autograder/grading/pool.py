@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from .course import Course
-from .inside import confine
-from .sandbox import Zygote
+from ..course import Course
+from ..sandbox.inside import confine
+from ..sandbox.outside import Zygote
 from .worker import Assignment, HandedIn, Lost, Worker
 from .writer import Run
 

@@ -21,9 +21,11 @@ import nbformat
 import torch
 from traitlets.config import Config
 
-from . import execute, intake, oracle, trusted
-from .course import Course
-from .sandbox import ROOT, Unavailable, Zygote, archive
+from .. import oracle
+from ..course import Course
+from ..sandbox.outside import ROOT, Unavailable, Zygote
+from . import execute, intake, trusted
+from .files import archive
 from .writer import Result, Run
 
 _CHECKS_MAY_TAKE = 120  # seconds beyond what the submission itself may take

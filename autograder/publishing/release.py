@@ -1,4 +1,4 @@
-"""Writes what students get, and refuses if any of it gives something away: `python -m autograder.release`.
+"""Writes what students get, and refuses if any of it gives something away: `make student-release`.
 
 The students' branch (`_build/student`) has the book as pages (in `docs`, which GitHub Pages can serve) and as
 sources, the chapters as notebooks, the problem sets and the package. Beside it, in `_build/release`, lie the
