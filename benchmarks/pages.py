@@ -161,20 +161,26 @@ async (root) => {
 """
 
 
-def time_of_a_step(browser: Browser, address: str, report: Report) -> None:
-    """For every stepper of the page: the 95th percentile over 240 steps, once the page has come to rest."""
-    with fresh_page(browser) as (page, _):
-        page.goto(address, wait_until="networkidle")
-        page.wait_for_selector("html[data-widgets]", state="attached")
-        page.wait_for_function("window.MathJax?.startup?.promise.then(() => true)")
-        for root in page.locator(".pw-slot:has(.pw-stepper)").all():
-            name = root.get_attribute("id") or "without a name"
-            times = root.locator(".pw-widget").evaluate(STEPS)
-            high = statistics.quantiles(times, n=20)[-1]
-            report.line(
-                f"a step of {name}, 95th percentile", f"{high:.2f} ms", f"≤ {MOST_MS_OF_A_STEP} ms",
-                high <= MOST_MS_OF_A_STEP,
-            )  # fmt: skip
+def time_of_a_step(browser: Browser, address: str, report: Report, runs: int) -> None:
+    """For every stepper of the page: the 95th percentile over 240 steps, once the page has come to rest. The
+    first steps, before the browser has compiled the widget, are among them."""
+    highs: dict[str, list[float]] = {}
+    for _ in range(runs):
+        with fresh_page(browser) as (page, _):
+            page.goto(address, wait_until="networkidle")
+            page.wait_for_selector("html[data-widgets]", state="attached")
+            page.wait_for_function("window.MathJax?.startup?.promise.then(() => true)")
+            for root in page.locator(".pw-slot:has(.pw-stepper)").all():
+                name = root.get_attribute("id") or "without a name"
+                times = root.locator(".pw-widget").evaluate(STEPS)
+                highs.setdefault(name, []).append(statistics.quantiles(times, n=20)[-1])
+    for name, values in highs.items():
+        high = statistics.median(values)
+        report.line(
+            f"a step of {name}, 95th percentile", f"{high:.2f} ms", f"≤ {MOST_MS_OF_A_STEP} ms",
+            high <= MOST_MS_OF_A_STEP,
+        )  # fmt: skip
+        print(f"    from {min(values):.2f} to {max(values):.2f} ms")
 
 
 # ---- jumps ----------------------------------------------------------------------------------------------
@@ -248,7 +254,7 @@ def main() -> None:
                 browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
                 if 'class="pw-slot' in (HTML / name).read_text(encoding="utf-8"):
                     time_to_live(browser, address, report, options.runs)
-                    time_of_a_step(browser, address, report)
+                    time_of_a_step(browser, address, report, options.runs)
                 layout_shift(browser, address, report)
                 weight(browser, address, report)
                 browser.close()

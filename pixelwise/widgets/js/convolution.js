@@ -141,7 +141,7 @@ function showInput(s, c) {
       const onWindow = s.window && s.focus?.[0] !== "input" && s.focus?.[0] !== "kernel" && rim(i, j, s.window, "pw-window-");
       return {
         value, fixed: padding, shade: s.shade(value, "input"),
-        label: `${padding ? "padding" : "input"} ${inputName(s, c, i, j)}${s.showCounts ? `, read ${s.counts[i][j]} times` : ""}`,
+        label: () => `${padding ? "padding" : "input"} ${inputName(s, c, i, j)}${s.showCounts ? `, read ${s.counts[i][j]} times` : ""}`,
         marks: joined(
           padding && "pw-padding", s.showCounts && s.counts[i][j] === 0 && "pw-unread", s.padding > 0 && rim(i, j, data),
           s.isFocus("input", i, j) ? "pw-linked" : s.focus?.[0] === "kernel" && s.focus[2] === c && meetsWeight(s, i, j) && "pw-landing",
@@ -161,7 +161,7 @@ function showProducts(s, c, o) {
     rows: s.kH, columns: s.kW, caption: blank ? (s.kW > 1 ? "products" : "x·w") : `sum ${formatNumber(totalOf(terms))}`,
     cell: (u, v) => {
       const value = blank ? 0 : terms[u * s.kW + v].product;
-      return { value, text: blank ? "" : undefined, shade: s.shade(value, "output"), label: `product ${u}, ${v}` };
+      return { value, text: blank ? "" : undefined, shade: s.shade(value, "output"), label: () => `product ${u}, ${v}` };
     },
   };
 }
@@ -176,11 +176,11 @@ const showOutput = (s, o) => ({
     const reader = s.readerAt(row, column);
     return {
       value, text: hidden ? "?" : reached ? undefined : "", shade: shown ? s.shade(value, "output") : 0,
-      marks: String(s.pinned) === String(["output", o, row, column]) ? "pw-pinned"
+      marks: s.isPinned("output", o, row, column) ? "pw-pinned"
         : s.isFocus("output", o, row, column) ? "pw-linked"
           : (reader || (!s.focus && s.at?.[0] === row && s.at[1] === column)) ? "pw-landing" : "",
       note: reader && s.inChannels === 1 ? `·${formatFactor(s.weight[o][0][reader.u][reader.v])}` : "",
-      label: `${outputName(s, o, row, column)}: ${hidden ? "to predict" : reached ? formatNumber(value) : "still to come"}`,
+      label: () => `${outputName(s, o, row, column)}: ${hidden ? "to predict" : reached ? formatNumber(value) : "still to come"}`,
     };
   },
 });

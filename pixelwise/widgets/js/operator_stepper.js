@@ -37,7 +37,9 @@ function addPosition(s, get) {
   };
   s.pinned = legalFocus(get("pinned"));
   s.focus = legalFocus(get("hovered")) ?? s.pinned;
-  s.isFocus = (...focus) => String(s.focus) === String(focus);
+  const isSame = (a, b) => a !== null && a.length === b.length && a.every((value, k) => value === b[k]);
+  s.isFocus = (...focus) => s.focus !== null && isSame(s.focus, focus);
+  s.isPinned = (...cell) => s.pinned !== null && isSame(s.pinned, cell);
 }
 
 /** Everything that the view shows, from the traits alone. */
@@ -51,6 +53,7 @@ function stateOf(operation, get) {
   s.answered = s.question !== null && s.guess !== "";
   s.isHidden = (o, row, column) => s.question !== null && !s.answered && o === 0 && row === s.question.row && column === s.question.column;
   s.largest = { input: largestMagnitude(s.x), kernel: largestMagnitude(s.weight), output: largestMagnitude(s.right) };
+  s.naming = [s.inChannels, s.outChannels, s.ring, s.crop, s.showCounts].join();
   s.shade = (value, role) => (s.largest[role] ? between(-1, value / s.largest[role], 1) : 0);
   return s;
 }
@@ -110,12 +113,12 @@ export function pytorchCall(s, name, options) {
 
 // ---- the view -------------------------------------------------------------------------------------------
 
-/** Shows a whole table: its size, its caption and its cells. */
-function fill(table, { rows, columns, caption, look = "", cell }) {
+/** Shows a whole table: its size, its caption and its cells. `naming`: what their names depend on. */
+function fill(table, { rows, columns, caption, look = "", cell }, naming) {
   table.resize(rows, columns);
   table.caption(caption);
   if (look) table.element.classList.toggle(look.name, look.on);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) table.show(i, j, cell(i, j));
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) table.show(i, j, cell(i, j), naming);
 }
 
 const visible = (table, shown) => { table.element.hidden = !shown; };
@@ -208,7 +211,7 @@ export function operatorStepper(operation) {
       steps.update(s.steps);
       inputs.forEach((table, c) => {
         channelRows[c].hidden = c >= s.inChannels;
-        if (c < s.inChannels) fill(table, operation.input(s, c));
+        if (c < s.inChannels) fill(table, operation.input(s, c), s.naming);
       });
       for (let c = 0; c < channels; c++)
         for (let o = 0; o < outChannels; o++) {
@@ -216,12 +219,12 @@ export function operatorStepper(operation) {
           visible(kernels[c][o], shown);
           visible(besides[c][o], shown);
           if (!shown) continue;
-          fill(kernels[c][o], showKernel(s, c, o));
-          fill(besides[c][o], operation.beside(s, c, o));
+          fill(kernels[c][o], showKernel(s, c, o), s.naming);
+          fill(besides[c][o], operation.beside(s, c, o), s.naming);
         }
       outputs.forEach((table, o) => {
         visible(table, o < s.outChannels);
-        if (o < s.outChannels) fill(table, operation.output(s, o));
+        if (o < s.outChannels) fill(table, operation.output(s, o), s.naming);
       });
       if (incomparable) setText(incomparable, `yours · ${s.incomparable}`);
       if (hasYours) showYours(s);
@@ -247,7 +250,7 @@ export function operatorStepper(operation) {
         rows, columns,
         caption: s.inChannels * s.outChannels > 1 ? `w[${order(c, o).join(", ")}]` : columns > 1 ? "kernel w" : "w",
         cell: (u, v) => ({
-          value: plane[u][v], shade: s.shade(plane[u][v], "kernel"), label: `kernel ${kernelName(s, c, o, u, v)}`,
+          value: plane[u][v], shade: s.shade(plane[u][v], "kernel"), label: () => `kernel ${kernelName(s, c, o, u, v)}`,
           marks: s.isFocus("kernel", ...order(c, o), u, v) || s.usesWeight(c, o, u, v) ? "pw-linked" : "",
         }),
       };

@@ -113,7 +113,7 @@ const showInput = (s, c) => ({
   // a small input has no room for its size above it
   caption: `input x${s.inChannels > 1 ? `[${c}]` : s.width > 3 ? ` · ${s.height} × ${s.width}` : ""}`,
   cell: (i, j) => ({
-    value: s.x[c][i][j], shade: s.shade(s.x[c][i][j], "input"), label: `input ${inputName(s, c, i, j)}`,
+    value: s.x[c][i][j], shade: s.shade(s.x[c][i][j], "input"), label: () => `input ${inputName(s, c, i, j)}`,
     marks: s.terms.some((t) => t.i === i && t.j === j) ? "pw-linked"
       : s.terms.length === 0 && s.source?.[0] === i && s.source[1] === j ? "pw-active" : "",
   }),
@@ -127,7 +127,7 @@ function showWeighted(s, c, o) {
     rows: s.kH, columns: s.kW, caption: factor === null ? "weighted" : `${formatNumber(factor)}·w${which}`,
     cell: (u, v) => {
       const value = factor === null ? 0 : factor * s.weight[c][o][u][v];
-      return { value, text: factor === null ? "" : undefined, shade: s.shade(value, "output"), label: `weighted kernel ${u}, ${v}` };
+      return { value, text: factor === null ? "" : undefined, shade: s.shade(value, "output"), label: () => `weighted kernel ${u}, ${v}` };
     },
   };
 }
@@ -145,11 +145,11 @@ function showOutput(s, o) {
         value, text: hidden ? "?" : undefined, shade: hidden ? 0 : s.shade(value, "output"),
         marks: joined(
           s.isCropped(row, column) && "pw-cropped", s.reached[row][column] === 0 && "pw-untouched", s.padding > 0 && rim(row, column, kept),
-          String(s.pinned) === String(["output", o, row, column]) ? "pw-pinned"
+          s.isPinned("output", o, row, column) ? "pw-pinned"
             : s.isFocus("output", o, row, column) ? "pw-linked"
               : (s.focus?.[0] === "kernel" ? s.focus[2] === o && kernelLands(s, row, column) : s.landing.has(`${o},${row},${column}`)) && "pw-landing"),
         note: s.showCounts ? `${s.overlap[row][column]}×` : "",
-        label: `${s.isCropped(row, column) ? "cropped away" : outputName(s, o, row, column)}: ${hidden ? "to predict" : formatNumber(value)}${s.showCounts ? `, reached by ${s.overlap[row][column]}` : ""}`,
+        label: () => `${s.isCropped(row, column) ? "cropped away" : outputName(s, o, row, column)}: ${hidden ? "to predict" : formatNumber(value)}${s.showCounts ? `, reached by ${s.overlap[row][column]}` : ""}`,
       };
     },
   };

@@ -257,13 +257,16 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
     /**
      * Shows one cell. `shade` in [−1, 1] colours it on the diverging scale; `marks` are class names;
      * `text` replaces the number; `note` stands small in the corner; a `fixed` number cannot be edited.
+     * `label` is what a screen reader says, or a function that makes it of all the above and of what `naming`
+     * says: a step changes few cells, and most of its time went into sentences that had not changed.
      */
-    show(row, column, { value, text = formatNumber(value), shade = 0, marks = "", label, note = "", fixed = false }) {
+    show(row, column, { value, text, shade = 0, marks = "", label, note = "", fixed = false }, naming = "") {
       const cell = cells[row][column];
       // Few shades, as classes: an inline colour would have to be worked out anew for every cell.
       const level = Math.round(Math.abs(shade) * SHADES);
       const look = `${marks}${level ? ` pw-shade-${level}` : ""}${shade < 0 ? " pw-negative" : ""}`;
-      const key = `${value}|${text}|${look}|${label}|${note}|${fixed}`;
+      const isMade = typeof label === "function";
+      const key = `${value}|${text}|${look}|${isMade ? naming : label}|${note}|${fixed}`;
       if (cell.key === key) return;
       cell.key = key;
       const { td, field } = cell;
@@ -273,12 +276,12 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
         td.dataset.value = value;
         if (field.value !== String(value)) field.value = value;
         setAttribute(field, "value", value);
-        setAttribute(field, "aria-label", label);
+        setAttribute(field, "aria-label", isMade ? label() : label);
         setAttribute(field, "readonly", fixed ? "" : null);
         setAttribute(field, "tabindex", fixed ? -1 : null);
       } else {
-        setText(td, text);
-        setAttribute(td, "aria-label", label);
+        setText(td, text ?? formatNumber(value));
+        setAttribute(td, "aria-label", isMade ? label() : label);
       }
     },
   };
