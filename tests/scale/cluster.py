@@ -123,7 +123,7 @@ def test_a_submission_that_kills_its_workers_is_reported_alone(
     """What no submission is known to do: here the worker dies of a name. Others come in its place."""
     (course / "submitted" / "student-004").rename(course / "submitted" / "killer")
     killing = (
-        "import os\nfrom autograder import worker\n\n\n"
+        "import os\nfrom autograder.grading import worker\n\n\n"
         "class Worker(worker.Worker):\n"
         "    def run(self, one):\n"
         "        return os._exit(9) if one.student == 'killer' else worker.Worker.run(self, one)\n\n\n"

@@ -25,6 +25,7 @@ NOT_HERE = {
     "make format exercises outputs": "changes the repository; `make exercises` is run by walk_the_guide.py",
     "make outputs": "records what tests/notebooks compares with",
     "make lock": "asks the package index for new versions",
+    "python -m benchmarks.grading": "measures for half an hour, and needs what `make bench` installs",
     "make answers": "takes minutes; its module is run for one set by walk_the_guide.py",
 }
 #: Targets that are tests themselves.
