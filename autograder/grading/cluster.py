@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
 from distributed import Client, Future, get_worker, wait
@@ -71,7 +71,8 @@ class Cluster:
         """What has come back since; waits for a second if nothing has."""
         futures = [future for _, future in self._given.values()]
         if futures:
-            with contextlib.suppress(TimeoutError), self._client.as_current():
+            # cancelled: the scheduler is gone, which `_look` will find
+            with contextlib.suppress(TimeoutError, CancelledError), self._client.as_current():
                 wait(futures, timeout=1, return_when="FIRST_COMPLETED")
         else:
             time.sleep(1)
