@@ -177,24 +177,27 @@ def statements() -> list[str]:
         pair = torch.tensor([wrong, 0], requires_grad=True)
         (slope,) = torch.autograd.grad(F.cross_entropy(pair, torch.tensor(1)), pair)
         assert slope.abs().max() <= 1 and abs(slope.sum()) < 1e-6 and slope[1] < -0.99
-    holds("has the derivative −1 for $j = y$, else 0.")
+    holds("has the derivative −1 for $j = t$, else 0.")
     holds("where the bracket is 1 if what stands")
     holds("the probabilities, and 1 less where the truth is. Four things follow.")
     holds("**The entries add up to 0**, because the probabilities add up to 1.")
     holds("**No entry is larger than 1.** A pixel may cost 8 or 800;")
-    holds("$p_y$ is almost 0, so the entry of the true class is almost −1.")
+    holds("$p_t$ is almost 0, so the entry of the true class is almost −1.")
     here = scores[0, :, 2, 3]
     assert target[0, 2, 3] == 3 and target[0, 1, 3] == 1 and target[0, 3, 3] == COW
     assert here.softmax(0)[0] > 0.01, "the widget would round the fall away"
     holds("click the pixel `[2, 3]`, grass between sky and cow")
     holds("which know no calculus; they need float64:")
-    holds("punish $(1 - p_y)^2$. It is 0 when all is right and 1 at worst")
+    holds("punish $(1 - p_t)^2$. It is 0 when all is right and 1 at worst")
     s_y = torch.tensor(-1.3, dtype=torch.float64, requires_grad=True)
     p = torch.stack([torch.zeros_like(s_y), s_y]).softmax(0)[1]
     (slope,) = torch.autograd.grad((1 - p) ** 2, s_y)
     torch.testing.assert_close(slope, -2 * (1 - p) * p * (1 - p))
-    holds("is $-2\\,(1 - p_y)\\, p_y\\, (1 - p_y)$.")
-    holds("wrong and sure it is nearly 0, and so is the pull. The logarithm has the derivative $1/p_y$")
+    holds(
+        "Its derivative with respect to $p_t$ is $-2\\,(1 - p_t)$, and that of $p_t$ with respect to its own "
+        "score is $p_t\\,(1 - p_t)$."
+    )
+    holds("wrong and sure it is nearly 0, and so is the pull. The logarithm has the derivative $1/p_t$")
     p10 = 1 / (1 + math.exp(10))
     holds(
         "At a lead of 10 for the wrong class, the cross entropy pulls @ times as hard.",
@@ -376,6 +379,9 @@ def statements() -> list[str]:
     )
     assert pulls["dice", 4] == pytest.approx(pulls["ce", 4], rel=0.2)
     assert pulls["dice", 12] < pulls["ce", 12] / 100
+    assert [2 * right / (right + 2) for right in (2, 1)] == [1, pytest.approx(2 / 3)]
+    holds("A single missed pixel of a lesion of two costs a third of its Dice.")
+    holds("nearly a straight line in their $p$, and best at 0 or 1.")
     holds("pulls with @ throughout, the pixel's share of the mean.", str(1 / lesion.numel()))
     holds("Dice pulls as hard at a lead of 4, and next to nothing at 12.")
 
@@ -464,6 +470,24 @@ def test_the_colours_cannot_be_fitted_better():
     loss = -(w * counts * scores.log_softmax(1)).sum()
     (gradient,) = torch.autograd.grad(loss, scores)
     torch.testing.assert_close(gradient, torch.zeros_like(gradient), atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6, 0.8])
+def test_dice_wants_decisions_and_cross_entropy_frequencies(share):
+    """Some pixels that look alike, among many others: which probability of class 1 is best for them?"""
+    torch.manual_seed(0)
+    target = (torch.rand(1, 100, 100) < 0.3).long()
+    target[0, 0, :50] = (torch.arange(50) < round(50 * share)).long()
+    tried = torch.linspace(0.01, 0.99, 99)
+    losses = {"dice": [], "ce": []}
+    for p in tried:
+        scores = torch.stack([1.0 - 2 * target, 2.0 * target - 1], dim=1)
+        scores[0, 0, 0, :50], scores[0, 1, 0, :50] = 0, torch.logit(p)
+        losses["dice"].append(CHAPTER.run.names["dice_loss"](scores, target).item())
+        losses["ce"].append(F.cross_entropy(scores, target).item())
+    best = {name: tried[values.index(min(values))].item() for name, values in losses.items()}
+    assert best["ce"] == pytest.approx(share, abs=0.011)
+    assert best["dice"] == pytest.approx(round(share), abs=0.011)
 
 
 def test_tensors_live_on_the_device():

@@ -83,6 +83,8 @@ def statements() -> list[str]:
     holds("A U-Net with @ weights", parameters)
     assert names["meadow_recording"].shown == [0, 1, 2]
     holds("what happened, to three meadows")
+    assert f"steps={LONG}" in CHAPTER.cells[0][0] and LONG == 600
+    holds("Six hundred steps later it tells")
 
     # one weight
     holds("Four pixels in a row have the brightness −2, −1, 1 and 2.")
@@ -128,7 +130,7 @@ def statements() -> list[str]:
     holds("in chapter 4: the gradient")
     holds("the price of all @ slopes", parameters)
     assert 1.9 < names["ratio"] < 2
-    holds("| softmax and cross entropy | $p_j - [\\,j = y\\,]$ |")
+    holds("| softmax and cross entropy | $p_j - [\\,j = t\\,]$, with $t$ the true class |")
     assert names["first"].dtype == torch.float64
     holds("which needs float64")
     holds("What stands in `first.grad[0, 0, 1, 1]`?")
@@ -140,6 +142,11 @@ def statements() -> list[str]:
     assert len(range(128, 384, 64)) == 4 and len(names["meadow_examples"]) == 384
     holds("(The 128 are a sample, too")
     holds("A batch of 64 is closer than one of 8. It also takes eight times as long.")
+    adamw = torch.optim.AdamW([torch.zeros(1)]).defaults
+    assert adamw["betas"] == (0.9, 0.999)
+    holds("a step moves $m$ a tenth of the way to the new gradient, and $v$ a thousandth of the way")
+    assert 0 < adamw["eps"] < 1e-6
+    holds("the tiny $\\epsilon$ only keeps it from dividing by 0.")
 
     # data
     holds("so the data come in three parts")
@@ -209,15 +216,28 @@ def statements() -> list[str]:
     assert max(groups["isbi2012", False]) > min(groups["isbi2012", True])
     assert np.mean(groups["isbi2012", True]) > np.mean(groups["isbi2012", False])
     holds("Chapter 5 took the copy paths out")
-    holds("So there are five of each, on three data sets")
+    holds("Look at the single runs, five of each, on three data sets")
+    holds(
+        "If the copies did nothing, ten runs would come out in such an order once in @ times.",
+        math.comb(10, 5),
+    )
+    with_copies, without = (
+        {row["seed"]: row["mean_iou"] for row in runs.where(data="isbi2012", copy_paths=copies).rows}
+        for copies in (True, False)
+    )
+    (harmed,) = [seed for seed in with_copies if with_copies[seed] < without[seed]]
+    holds("Whoever had run seed @ alone would report that the copies do harm.", harmed)
     holds("`isbi2012` is the nerve tissue")
     holds("For isbi2012 the two groups overlap")
-    holds("On one of the three, the copy paths")
+    holds("On one of the three, the worst run with copy paths is beaten")
     holds("Mean IoU of five runs each, as dots on six lines.")
     holds("five short runs do not make it certain")
     for data in ("scenes", "brain", "isbi2012"):
         sizes = [runs.mean("parameters", data=data, copy_paths=copies) for copies in (True, False)]
         assert 1 - sizes[1] / sizes[0] == pytest.approx(0.1, abs=0.005)
+
+    # summary
+    holds("Look for the learning rate in powers of ten.")
 
     # long runs
     holds("Chance enters three times")

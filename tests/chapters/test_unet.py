@@ -187,10 +187,12 @@ def statements(paper, call_js) -> list[str]:
     holds("$$2\\,(2\\,(2\\,(2b + 4) + 4) + 4) + 4 = @\\,b + @.$$", slope[0], value - slope[0] * b)
     holds("The legal sizes lie @ apart, and 572 is @ · @ + @.", 16, 16, b, 60)
     holds(
-        "At the other end come out @ rows less, so the smallest is @, which has @ × @ scores.",
+        "At the other end come out @ rows less, so the smallest is @, which has @ × @ scores; "
+        "the next section derives the @.",
         572 - out,
         legal[0],
         *paper.output_size(legal[0]),
+        572 - out,
     )
 
     # the crop
@@ -210,6 +212,13 @@ def statements(paper, call_js) -> list[str]:
     holds("$$c' = 2\\,(2 + c + 2) = 2\\,c + @.$$", 2 * 4)
     holds("At level 4 only the bottom's two convolutions lie between, which makes 2 · 2 = @.", crops[4])
     holds("Then come @, @ and @, and a level 0 would need @.", *by_level[1:], 2 * crops[1] + 8)
+    assert paper.margin == 2 + crops[1] + 2 == (572 - out) / 2
+    holds(
+        "The last bracket, 2 + @ + 2 = @, is what the scores lack at each side: @ rows in all.",
+        crops[1],
+        paper.margin,
+        572 - out,
+    )
     holds("Give every row of level 4 its own number as its content, 0 to @,", copied[4] - 1)
     first = CHAPTER.run.names["cropped"][:2].int().tolist()
     holds("stands for rows @ and @, and rows @ and @ are where the crop begins", *first * 2)
@@ -277,7 +286,10 @@ def statements(paper, call_js) -> list[str]:
     table = results("copy_paths")
     data = {row["data"] for row in table.rows}
     assert len(data) == 3
-    holds("We trained both on three sets of images")
+    for name, channels, classes in [("scenes", 3, 4), ("brain", 1, 4), ("isbi2012", 1, 2)]:
+        small = UNet(channels, classes, base_channels=8, depth=3, padding=1, norm="batch")
+        assert table.mean("parameters", data=name, copy_paths=True) == small.parameter_count()["total"]
+    holds("We trained both, with 8 channels and depth 3, on three sets of images")
     assert {(row["data"] == "isbi2012", row["steps"]) for row in table.rows} == {(False, 250), (True, 120)}
     assert all(len(table.where(data=name, copy_paths=c).rows) == 5 for name in data for c in (True, False))
     holds("here within 2 pixels. The table shows means over five seeds, with standard deviations, after 250")
@@ -293,6 +305,9 @@ def statements(paper, call_js) -> list[str]:
     assert min(lost, key=lost.get) == ("isbi2012", "mean_iou")
     spreads = {name: table.deviation("mean_iou", data=name, copy_paths=False) for name in data}
     assert max(spreads, key=spreads.get) == "isbi2012"
+    holds("and there the five hourglasses lie furthest apart")
+    holds("Chapter 7 looks at the single runs")
+    holds("; chapter 7 shows what happens")
     for name in data:
         with_, without = (table.mean("parameters", data=name, copy_paths=c) for c in (True, False))
         assert 0.09 < 1 - without / with_ < 0.11
@@ -423,6 +438,7 @@ def test_the_table_by_level_is_right(paper):
         up -= 4
     numbers[0] += 2 * up * up
     assert [row[3] for row in shown] == numbers
+    assert 10 * shown[4][2] < sum(row[2] for row in shown)
 
 
 def test_the_parameters_are_those_of_the_paper(paper):
@@ -471,6 +487,22 @@ def test_question_5():
             nn.init.zeros_(weight)
         one, other = net(torch.rand(1, 1, 16, 16)), net(torch.rand(1, 1, 16, 16))
         assert torch.equal(one, other) != copies
+
+
+def test_batch_norm_does_what_the_chapter_says():
+    torch.manual_seed(0)
+    first = UNet(3, 4, base_channels=8, depth=1, norm="batch").contracting_path[0]
+    convolution, norm = first[0], first[1]
+    images = torch.rand(4, 3, 16, 16)
+    before = convolution(images)
+    mean = before.mean(dim=(0, 2, 3), keepdim=True)
+    root = before.var(dim=(0, 2, 3), keepdim=True, unbiased=False).sqrt()
+    after = norm(before)
+    torch.testing.assert_close(after, (before - mean) / root, rtol=1e-3, atol=1e-2)
+    assert [p.shape for p in norm.parameters()] == [(8,), (8,)]  # the two learned numbers of each channel
+    with torch.no_grad():
+        convolution.weight.mul_(2)
+    torch.testing.assert_close(norm(convolution(images)), after, rtol=1e-3, atol=1e-2)
 
 
 def test_weights_of_the_valid_network_fit_the_padded_one(paper):

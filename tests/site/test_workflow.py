@@ -84,8 +84,8 @@ def test_actionlint_finds_nothing():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("needs: check", "nedds: check", "nedds"),
-        ("needs: check", "needs: chekc", "chekc"),
+        ("needs: check", "need: check", '"need"'),
+        ("needs: check", "needs: checks", '"checks"'),
         ("${{ github.event_name", "${{ github.evnt_name", "evnt_name"),
     ],
 )
