@@ -132,7 +132,7 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     holds("The three numbers of the pixel do not hold the answer.")
     holds("no function of these @ kinds of colour is right more often", 16**3)
     holds("it has four legs below and a horn in front")
-    holds("We train it on the same 256 meadows")
+    holds("both of which chapter 5 takes apart. We train it on the same 256 meadows")
     holds("is the question of the next four chapters")
 
     # pixel accuracy
