@@ -153,6 +153,20 @@ def mend_body(app, pagename: str, templatename: str, context: dict, doctree) -> 
             context["body"] = context["body"].replace(wrong, right)
 
 
+#: What a search engine shows of the pages that no source stands for.
+GENERATED = {
+    "genindex": "Every function, class and term of the course on image segmentation, with links to its place.",
+    "py-modindex": "The modules of pixelwise, the package of the course on image segmentation.",
+    "search": "Search the course on image segmentation, from convolution to U-Net.",
+}
+
+
+def describe_generated(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    if text := GENERATED.get(pagename):
+        described = f'<meta content="{text}" name="description" />'
+        context["metatags"] = context.get("metatags", "") + described
+
+
 def preview_links(app, pagename: str, templatename: str, context: dict, doctree) -> None:
     """What a message or a search shows of a link to this page (the Open Graph protocol)."""
     found = re.search(r'<meta content="([^"]*)" name="description" ?/?>', context.get("metatags", ""))
@@ -255,6 +269,7 @@ def setup(app):
     # before myst-nb adds the page's scripts
     app.connect("html-page-context", share_modules, priority=400)
     app.connect("html-page-context", mend_body)
+    app.connect("html-page-context", describe_generated)
     app.connect("html-page-context", preview_links)
     app.connect("build-finished", drop_icon_script)
     app.connect("build-finished", version_scripts)

@@ -73,6 +73,24 @@ def test_a_page_fits_a_phone_and_reads_in_the_dark(visit, book, name):
     assert violations(page, "article") == []
 
 
+def test_every_page_says_to_search_engines_what_it_is():
+    pages = {path.name: path.read_text(encoding="utf-8") for path in HTML.glob("*.html")}
+    said = {
+        name: re.findall(r'<meta content="([^"]+)" name="description"', page) for name, page in pages.items()
+    }
+    assert {name: len(texts) for name, texts in said.items()} == dict.fromkeys(pages, 1)
+    assert len({texts[0] for texts in said.values()}) == len(pages), "two pages say the same"
+
+
+def test_the_logo_has_its_room_before_it_comes(visit, book):
+    """Else everything below it jumps when it does. `book.css` has to know the picture's shape."""
+    logo = visit(f"{book}/index.html").locator(".bd-sidebar-primary .logo__image.only-light")
+    shape = logo.evaluate("(logo) => getComputedStyle(logo).aspectRatio")
+    width, height = map(float, shape.split("/"))
+    natural = logo.evaluate("(logo) => logo.naturalWidth / logo.naturalHeight")  # in whole pixels
+    assert width / height == pytest.approx(natural, rel=0.02)
+
+
 #: The numbers on the page after each step; two decimals are shown.
 AT_EVERY_STEP = """
 async (root) => {
