@@ -155,7 +155,7 @@ def mend_body(app, pagename: str, templatename: str, context: dict, doctree) -> 
 
 #: What a search engine shows of the pages that no source stands for.
 GENERATED = {
-    "genindex": "Every function, class and term of the course on image segmentation, with links to its place.",
+    "genindex": "Every function, class and term of the course on image segmentation, with its place.",
     "py-modindex": "The modules of pixelwise, the package of the course on image segmentation.",
     "search": "Search the course on image segmentation, from convolution to U-Net.",
 }
