@@ -258,7 +258,7 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
      * Shows one cell. `shade` in [−1, 1] colours it on the diverging scale; `marks` are class names;
      * `text` replaces the number; `note` stands small in the corner; a `fixed` number cannot be edited.
      * `label` is what a screen reader says, or a function that makes it of all the above and of what `naming`
-     * says: a step changes few cells, and most of its time went into sentences that had not changed.
+     * says: a step changes few cells, and only those need a new one.
      */
     show(row, column, { value, text, shade = 0, marks = "", label, note = "", fixed = false }, naming = "") {
       const cell = cells[row][column];
