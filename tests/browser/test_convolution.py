@@ -29,17 +29,32 @@ def outputs(widget: Stepper) -> list[list[list[float]]]:
 
 
 def window(row: int, column: int, size: int = 3, stride: int = 1) -> set[tuple[int, int]]:
-    """The cells on the rim of a window: of 3 × 3, all but the middle."""
-    top, left = row * stride, column * stride
-    cells = {(top + u, left + v) for u in range(size) for v in range(size)}
-    return cells - {(top + u, left + v) for u in range(1, size - 1) for v in range(1, size - 1)}
+    """The cells in a window."""
+    return {(row * stride + u, column * stride + v) for u in range(size) for v in range(size)}
+
+
+#: The cells that the frame holds, once it has come to rest; it lies on their outer lines.
+FRAMED = """
+async (table) => {
+  const frame = table.querySelector(".pw-window");
+  await Promise.all(frame.getAnimations().map((animation) => animation.finished));
+  const box = frame.getBoundingClientRect();
+  const held = [...table.querySelectorAll("td")].filter((td) => {
+    const cell = td.getBoundingClientRect();
+    const [x, y] = [cell.left + cell.width / 2, cell.top + cell.height / 2];
+    return box.left < x && x < box.right && box.top < y && y < box.bottom;
+  });
+  const [first, last] = [held.at(0), held.at(-1)].map((td) => td?.getBoundingClientRect());
+  const isOff = first && [box.left - first.left, box.top - first.top, box.right - last.right, box.bottom - last.bottom].some((d) => Math.abs(d) > 3);
+  if (isOff) throw new Error("the frame is not on the lines of the cells");
+  return held.map((td) => [Number(td.dataset.row), Number(td.dataset.column)]);
+}
+"""
 
 
 def framed(widget: Stepper) -> set[tuple[int, int]]:
-    """The cells on which the frame of the window lies."""
-    return set().union(
-        *(widget.marked("input", f"pw-window-{s}") for s in ("top", "left", "bottom", "right"))
-    )
+    """The cells in the frame of the window."""
+    return {tuple(cell) for cell in widget.root.locator(".pw-role-input").first.evaluate(FRAMED)}
 
 
 def sum_in(sentence: str) -> tuple[str, float, float]:

@@ -100,6 +100,31 @@
     return models;
   }
 
+  /** Puts a live widget in the place of its picture. */
+  async function enliven(slot, widget, model) {
+    const el = document.createElement("div");
+    try {
+      await widget.initialize?.({ model, signal: new AbortController().signal });
+      await widget.render({ model, el, signal: new AbortController().signal });
+      slot.replaceChildren(el);
+      slot.dataset.live = "true";
+    } catch (error) {
+      slot.dataset.live = "failed"; // the picture drawn at build time stays
+      throw error;
+    }
+  }
+
+  /** Calls `act` once the element is less than a screen away. */
+  function whenNear(element, act) {
+    const observer = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      act();
+    }, { rootMargin: "100% 0px" });
+    observer.observe(element);
+  }
+  const isFar = (element) => element.getBoundingClientRect().top > 2 * innerHeight;
+
   async function renderAll(bundle) {
     const models = modelsOf(bundle);
     const linked = await followLink(bundle, models);
@@ -107,16 +132,8 @@
       // no pause between widgets: each would let the theme's deferred scripts go first
       const model = models.get(slot.dataset.model);
       const widget = await load(bundle.pixelwise_modules[model.get("_esm")]);
-      const el = document.createElement("div");
-      try {
-        await widget.initialize?.({ model, signal: new AbortController().signal });
-        await widget.render({ model, el, signal: new AbortController().signal });
-        slot.replaceChildren(el);
-        slot.dataset.live = "true";
-      } catch (error) {
-        slot.dataset.live = "failed"; // the picture drawn at build time stays
-        throw error;
-      }
+      if (widget.waitsUntilNear && isFar(slot)) whenNear(slot, () => enliven(slot, widget, model));
+      else await enliven(slot, widget, model);
     }
     linked?.scrollIntoView();
     addEventListener("hashchange", async () => (await followLink(bundle, models))?.scrollIntoView());

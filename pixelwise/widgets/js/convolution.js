@@ -133,19 +133,18 @@ function showInput(s, c) {
   const [, height, width] = s.sizeOfInput;
   return {
     rows: s.height, columns: s.width, look: { name: "pw-is-padded", on: s.padding > 0 },
+    frame: s.focus?.[0] === "input" || s.focus?.[0] === "kernel" ? null : s.window,
     // a small input has no room for its size above it
     caption: `input x${s.inChannels > 1 ? `[${c}]` : ""}${s.width > 3 ? ` · ${height} × ${width}${s.padding ? ", padded" : ""}` : ""}`,
     cell: (i, j) => {
       const padding = isPadding(s, i, j);
       const value = s.x[c][i][j];
-      const onWindow = s.window && s.focus?.[0] !== "input" && s.focus?.[0] !== "kernel" && rim(i, j, s.window, "pw-window-");
       return {
         value, fixed: padding, shade: s.shade(value, "input"),
         label: () => `${padding ? "padding" : "input"} ${inputName(s, c, i, j)}${s.showCounts ? `, read ${s.counts[i][j]} times` : ""}`,
         marks: joined(
           padding && "pw-padding", s.showCounts && s.counts[i][j] === 0 && "pw-unread", s.padding > 0 && rim(i, j, data),
-          s.isFocus("input", i, j) ? "pw-linked" : s.focus?.[0] === "kernel" && s.focus[2] === c && meetsWeight(s, i, j) && "pw-landing",
-          onWindow && `pw-window ${onWindow}`),
+          s.isFocus("input", i, j) ? "pw-linked" : s.focus?.[0] === "kernel" && s.focus[2] === c && meetsWeight(s, i, j) && "pw-landing"),
         note: s.showCounts ? `${s.counts[i][j]}×` : "",
       };
     },

@@ -447,4 +447,5 @@ function render({ model, el }) {
   update();
   return stopWatching;
 }
-export default { render };
+// the first answer takes longest: on a page it waits, as a picture, until the reader comes near
+export default { render, waitsUntilNear: true };

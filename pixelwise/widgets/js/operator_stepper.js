@@ -59,10 +59,10 @@ function stateOf(operation, get) {
 }
 
 /** The classes of a cell on the rim of a box of cells, for the sides that lie there. */
-export const rim = (row, column, { top, left, bottom, right }, prefix = "pw-") =>
+export const rim = (row, column, { top, left, bottom, right }) =>
   row < top || row > bottom || column < left || column > right ? "" :
     [row === top && "top", column === left && "left", row === bottom && "bottom", column === right && "right"]
-      .filter(Boolean).map((side) => prefix + side).join(" ");
+      .filter(Boolean).map((side) => `pw-${side}`).join(" ");
 
 export const joined = (...marks) => marks.filter(Boolean).join(" ");
 
@@ -113,10 +113,11 @@ export function pytorchCall(s, name, options) {
 
 // ---- the view -------------------------------------------------------------------------------------------
 
-/** Shows a whole table: its size, its caption and its cells. `naming`: what their names depend on. */
-function fill(table, { rows, columns, caption, look = "", cell }, naming) {
+/** Shows a whole table: its size, its caption, a frame in it and its cells. `naming`: what their names depend on. */
+function fill(table, { rows, columns, caption, look = "", frame = null, cell }, naming) {
   table.resize(rows, columns);
   table.caption(caption);
+  table.frame(frame);
   if (look) table.element.classList.toggle(look.name, look.on);
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) table.show(i, j, cell(i, j), naming);
 }

@@ -183,6 +183,7 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
   const title = h("caption", {}, caption);
   const body = h("tbody");
   const element = h("table", { class: `pw-table pw-role-${role}` }, title, body);
+  const window = h("div", { class: "pw-window", "aria-hidden": "true", hidden: true });
   let cells = [];
   let tabStop = [0, 0];
 
@@ -229,7 +230,7 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
   }
   function newCell(row, column) {
     const td = h("td", { "data-row": row, "data-column": column, role: onPick ? "gridcell" : null, tabindex: onPick ? -1 : null });
-    let field = null;
+    let [field, text] = [null, null];
     if (onEdit) {
       field = h("input", {
         type: "number", step: "any",
@@ -239,9 +240,9 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
           else onEdit(row, column, Math.max(-99, Math.min(99, value)));
         },
       });
-      td.append(field);
-    }
-    return { td, field, key: null };
+    } else text = h("span");
+    td.append(field ?? text);
+    return { td, field, text, key: null };
   }
   return {
     element,
@@ -252,7 +253,13 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
       cells = Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => cells[i]?.[j] ?? newCell(i, j)));
       body.replaceChildren(...cells.map((row) => h("tr", { role: onPick ? "row" : null }, row.map((cell) => cell.td))));
       element.style.setProperty("--columns", columns);
+      cells[0][0].td.append(window);
       if (onPick) moveTabStop(cells[tabStop[0]]?.[tabStop[1]] ? tabStop : [0, 0]);
+    },
+    /** Lays a frame around a box of cells, which glides from place to place; null takes it away. */
+    frame(box) {
+      setAttribute(window, "hidden", box ? null : "");
+      if (box) setAttribute(window, "style", `--top: ${box.top}; --left: ${box.left}; --rows: ${box.bottom - box.top + 1}; --columns: ${box.right - box.left + 1}`);
     },
     /**
      * Shows one cell. `shade` in [−1, 1] colours it on the diverging scale; `marks` are class names;
@@ -269,7 +276,7 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
       const key = `${value}|${text}|${look}|${isMade ? naming : label}|${note}|${fixed}`;
       if (cell.key === key) return;
       cell.key = key;
-      const { td, field } = cell;
+      const { td, field, text: shown } = cell;
       setAttribute(td, "class", look.trim() || null);
       setAttribute(td, "data-note", note || null);
       if (field) {
@@ -280,7 +287,7 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
         setAttribute(field, "readonly", fixed ? "" : null);
         setAttribute(field, "tabindex", fixed ? -1 : null);
       } else {
-        setText(td, text ?? formatNumber(value));
+        setText(shown, text ?? formatNumber(value));
         setAttribute(td, "aria-label", isMade ? label() : label);
       }
     },
@@ -289,10 +296,15 @@ export function numberTable({ role, caption = "", onEdit, onPoint, onPick }) {
 
 /** Text whose parts are coloured by role: parts are strings or `{ text, role }`. */
 export function colouredText(element, parts) {
-  const key = JSON.stringify(parts);
-  if (element.shownParts === key) return;
-  element.shownParts = key;
-  element.replaceChildren(...parts.map((part) => (typeof part === "string" ? part : h("span", { class: `pw-text-${part.role}` }, part.text))));
+  const textOf = (part) => part.text ?? part;
+  const roles = parts.map((part) => part.role ?? "").join();
+  if (element.shownRoles === roles) {
+    // another sentence of the same kind: only its numbers are new
+    parts.forEach((part, k) => setText(element.childNodes[k], textOf(part)));
+    return;
+  }
+  element.shownRoles = roles;
+  element.replaceChildren(...parts.map((part) => (part.role ? h("span", { class: `pw-text-${part.role}` }, part.text) : document.createTextNode(part))));
 }
 
 /** Whether the text could be copied: a browser may not offer its clipboard, or not allow it. */
