@@ -15,7 +15,7 @@ from experiments.runner import accuracy, examples
 ALONE = False
 SETTINGS = [
     {"data": data, "depth": depth, "steps": steps}
-    for data, steps in (("grey_scenes", 150), ("small_camvid", 100))
+    for data, steps in (("grey_scenes", 250), ("brain", 250), ("small_camvid", 400))
     for depth in (1, 2, 3, 4)
 ]
 

@@ -16,7 +16,7 @@ from pixelwise.training import Loss, evaluate
 
 ALONE = False
 SETTINGS = [
-    {"data": "small_camvid", "loss": loss, "steps": 100}
+    {"data": "small_camvid", "loss": loss, "steps": 400}
     for loss in ("cross entropy", "weighted", "Dice", "cross entropy + Dice")
 ]
 
