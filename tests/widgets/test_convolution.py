@@ -144,7 +144,7 @@ def tables(drawing):
     """The output tables of a drawing, by rows of text."""
     found = re.findall(r"<table[^>]*pw-role-output[^>]*>.*?</table>", drawing, re.DOTALL)
     return [
-        [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)]
+        [re.findall(r"<td[^>]*><span>([^<]*)</span>", row) for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)]
         for table in found
     ]
 
@@ -166,7 +166,7 @@ def test_no_shade_gives_an_output_away(draw_widgets):
     """A cell that is still to come or to be predicted shows neither its number nor its colour."""
     for drawing in draw_widgets(Convolution(step=3), Convolution(step=3, predict=True)):
         (output,) = re.findall(r"<table[^>]*pw-role-output.*?</table>", drawing, re.DOTALL)
-        cells = re.findall(r"<td([^>]*)>([^<]*)</td>", output)
+        cells = re.findall(r"<td([^>]*)><span>([^<]*)</span>", output)
         assert len([text for _, text in cells if text in ("", "?")]) >= 13
         assert all(("pw-shade" in look) == (text not in ("", "?", "0")) for look, text in cells)
 

@@ -208,7 +208,7 @@ function render({ model, el }) {
     onPoint: (row, column) => setTraits(model, { hovered: row === null ? [] : [row, column] }),
     onPick: (row, column) => setTraits(model, { pixel: [row, column] }),
   };
-  const truths = numberTable({ role: "input", caption: "true class y", ...linked });
+  const truths = numberTable({ role: "input", caption: "true class t", ...linked });
   const predicted = numberTable({ role: "output", caption: "predicted class", ...linked });
   const losses = numberTable({ role: "loss", caption: "loss ℓ", ...linked });
   const mapSays = h("output", { class: "pw-says pw-map-says", "aria-live": "polite" });

@@ -6,13 +6,19 @@ export function logSumExp(scores) {
   return largest + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - largest), 0));
 }
 
+/** The probabilities that the scores of one pixel stand for. */
+export function softmax(scores) {
+  const total = logSumExp(scores);
+  return scores.map((score) => Math.exp(score - total));
+}
+
 /**
  * What the scores of one pixel say and cost: `probabilities`, `loss` = −weight · log p(label) and its `gradient`
  * with respect to the scores, weight · (softmax − one-hot). A label that is no class is void: it costs nothing.
  */
 export function pixelLoss(scores, label, weight = 1) {
   const total = logSumExp(scores);
-  const probabilities = scores.map((score) => Math.exp(score - total));
+  const probabilities = softmax(scores);
   if (!(label in scores)) return { probabilities, loss: 0, gradient: scores.map(() => 0), weight: 0 };
   return {
     probabilities, weight,

@@ -1,4 +1,5 @@
 // From class scores to class maps, probabilities and IoU: no DOM. Scores are K × positions, class by class.
+import { softmax } from "./cross_entropy.js";
 
 /** The class with the highest score, at every position. */
 export function classMapOf(scores, classes) {
@@ -16,10 +17,7 @@ export function classMapOf(scores, classes) {
 export function atPosition(scores, classes, position) {
   const count = scores.length / classes;
   const own = Array.from({ length: classes }, (_, k) => scores[k * count + position]);
-  const largest = Math.max(...own); // subtracted first, so that no exponential overflows
-  const powers = own.map((score) => Math.exp(score - largest));
-  const sum = powers.reduce((a, b) => a + b);
-  return { scores: own, probabilities: powers.map((power) => power / sum) };
+  return { scores: own, probabilities: softmax(own) };
 }
 
 /** Which share of the positions each class has. */
