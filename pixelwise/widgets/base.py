@@ -18,9 +18,8 @@ _LOOK = Path(__file__).parent / "look.css"
 def styles(*views: str) -> str:
     """The style sheet of these views (all, if none is named): colours, the common look, and what stands
     beside a view, `convolution.css` beside `convolution.js`."""
-    own = [SOURCES / view for view in views] or sorted(SOURCES.glob("*.js"))
-    files = [_LOOK, *filter(Path.exists, (path.with_suffix(".css") for path in own))]
-    return palette.css_variables() + "\n".join(path.read_text(encoding="utf-8") for path in files)
+    own = [(SOURCES / view).with_suffix(".css") for view in views] or sorted(SOURCES.glob("*.css"))
+    return palette.css_variables() + "\n".join(path.read_text(encoding="utf-8") for path in [_LOOK, *own])
 
 
 class Widget(anywidget.AnyWidget):
