@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from .case import Case, Random
-from .compare import Difference, comparable, difference, same
-from .misunderstanding import Misunderstanding, explain
+from .compare import Difference, changed_text, comparable, difference, same
+from .misunderstanding import Explanation, Misunderstanding, explain
 from .observe import Observation, observe, observe_all
 from .report import CheckFailed, as_code, link, paragraph, side_by_side
 from .rules import Rule
@@ -64,6 +64,7 @@ class Check:
     draw      makes a random case; `large` asks for one larger than is nice to read
     count     how many random cases
     strict    whether dtype, device and untouched arguments count
+    anchor    where the book explains this aspect, if not where it explains the task
     """
 
     task: Task
@@ -72,6 +73,7 @@ class Check:
     draw: Callable[[Random, bool], Case] | None = None
     count: int = 8
     strict: bool = False
+    anchor: str = ""
 
     @cached_property
     def cases(self) -> list[Case]:
@@ -107,13 +109,16 @@ class Check:
             return None
         case, found = differences[0]
         mistakes: tuple[Misunderstanding, ...] = ()
-        if any(one.kind in ("values", "shape") for _, one in differences):
-            explanation = explain(self.task.bank, self.task.right, seen)
+        if any(one.kind in ("values", "shape", "error") for _, one in differences):
+            explanation = self.explanation(seen)
             if explanation:
                 mistakes, case = explanation.mistakes, explanation.case
                 found = next(one for other, one in differences if other is case)
             elif _always_the_same(seen):
                 found = replace(found, text=f"{_ALWAYS_THE_SAME} {found.text}")
+        if found.kind in ("values", "shape"):
+            also = changed_text(next(one for other, one, _ in seen if other is case))
+            found = replace(found, text=f"{found.text} {also}".strip())
         return CheckFailed(
             self._message(case, found, mistakes), self._name, found.kind, [m.title for m in mistakes]
         )
@@ -150,7 +155,18 @@ class Check:
     def compare(
         self, seen: Sequence[tuple[Case, Observation, Observation]]
     ) -> list[tuple[Case, Difference | None]]:
-        return [(case, difference(actual, expected, self.strict)) for case, actual, expected in seen]
+        return [
+            (case, difference(actual, expected, self.strict, bool(case.tensors())))
+            for case, actual, expected in seen
+        ]
+
+    def explanation(self, seen: Sequence[tuple[Case, Observation, Observation]]) -> Explanation | None:
+        """The misunderstandings behind what was observed, if any in the bank are."""
+        return explain(self.task.bank, self.task.right, seen)
+
+    def section(self, case: Case, found: Difference) -> str:
+        """The section that treats a failure that no misunderstanding explains; none: ""."""
+        return "" if found.kind in _NOT_IN_THE_BOOK else self.anchor or self.task.section
 
     @property
     def _name(self) -> str:
@@ -167,11 +183,14 @@ class Check:
             return "\n\n".join(parts)
         about = f" ({case.about})" if case.about else ""
         parts.append(f"The smallest case that shows it{about}:\n{as_code(self.task.name, case)}")
-        shown = f"    your result: {found.actual}" if self.task.secret else side_by_side(found)
+        shown = side_by_side(found)
+        if self.task.secret and shown:
+            shown = f"    your result: {found.actual}"
         if shown:
             parts.append(shown)
-        section = next((m.section for m in mistakes if m.section), self.task.section)
-        parts.append(f"Read again: {link(self.task.page, section)}")
+        section = next((m.section for m in mistakes if m.section), self.section(case, found))
+        if section:
+            parts.append(f"Read again: {link(self.task.page, section)}")
         return "\n\n".join(parts)
 
 
@@ -212,6 +231,8 @@ def fits(result: Any, *shape: int) -> bool:
     return False
 
 
+#: What goes wrong in PyTorch, not in the task's idea: the task's section says nothing about it.
+_NOT_IN_THE_BOOK = ("dtype", "device", "precision", "changed", "in place", "disconnected", "gradient")
 _ALWAYS_THE_SAME = "Your function returns the same result whatever its arguments are."
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from .observe import Observation
+from .observe import REFUSED_IN_PLACE, Observation
 
 # Relative to the largest expected value. Sums taken in another order, or by FFT, differ by a few hundred
 # roundings of float32; in float64 the same freedom is far below 1e-6.
@@ -24,12 +24,22 @@ _IN_PLACE = (
 )
 
 
+_OWN_LEAF = (
+    "\nA tensor that your function makes itself needs no `requires_grad`: gradients follow from the "
+    "arguments, through whatever is computed from them."
+)
+_DTYPE_OF_ARGUMENT = (
+    "A function answers in the dtype it is asked in: new tensors can take theirs from an argument "
+    "(`x.new_zeros(…)`, `dtype=x.dtype`)."
+)
+
+
 @dataclass(frozen=True)
 class Difference:
     """The first respect in which a result differs from the expected one.
 
     kind    "error", "unsolved", "type", "shape", "dtype", "device", "values", "precision",
-            "changed", "disconnected", "gradient"
+            "changed", "in place", "disconnected", "gradient"
     text    one or two sentences for the student
     actual, expected  the tensors to put side by side, if any; `of` says what they are
     """
@@ -41,11 +51,14 @@ class Difference:
     of: str = "result"
 
 
-def difference(actual: Observation, expected: Observation, strict: bool = True) -> Difference | None:
+def difference(
+    actual: Observation, expected: Observation, strict: bool = True, from_tensors: bool = True
+) -> Difference | None:
     """Compare what a function did with what it should have done. None: no difference.
 
     strict  whether dtype, device and untouched arguments count; without it, values count only up to the less
             precise of the two dtypes
+    from_tensors  whether there is a tensor among the arguments to take dtype and device from
     """
     on_meta = isinstance(expected.value, torch.Tensor) and expected.value.is_meta
     if actual.unsolved:
@@ -53,26 +66,35 @@ def difference(actual: Observation, expected: Observation, strict: bool = True) 
     if actual.error and on_meta:
         # An operator that PyTorch has not written for this device is no mistake of the student's.
         return None if "Could not run" in actual.error else Difference("device", _device_text(actual))
-    if "leaf Variable that requires grad" in actual.error:
+    if REFUSED_IN_PLACE in actual.error and actual.changed:
         return Difference(
-            "changed", "The call changes one of its arguments in place:" + _raised(actual) + _IN_PLACE
+            "changed", f"The call changes its argument {_names(actual)} in place:{_raised(actual)}{_IN_PLACE}"
         )
+    if REFUSED_IN_PLACE in actual.error:
+        return Difference("in place", "It raised an error:" + _raised(actual) + _OWN_LEAF)
     if actual.error:
         return Difference("error", "It raised an error:" + _raised(actual))
     if isinstance(expected.value, int):
         return _number(actual.value, expected.value)
     if isinstance(expected.value, float):
         return _real(actual.value, expected.value)
-    found = _tensor(actual.value, expected.value, strict)
+    found = _tensor(actual.value, expected.value, strict, from_tensors)
     if found is None and strict and actual.changed:
-        names = " and ".join(f"`{name}`" for name in actual.changed)
         found = Difference(
             "changed",
-            f"The result is right, but the call changed its argument {names}.{_IN_PLACE}",
+            f"The result is right, but the call changed its argument {_names(actual)}.{_IN_PLACE}",
         )
     if found is None and expected.gradients:
         found = _gradients(actual, expected)
     return found
+
+
+def changed_text(actual: Observation) -> str:
+    """Beside a wrong result: that the call changed arguments, which may be why. Nothing if it did not."""
+    if not actual.changed:
+        return ""
+    what = f"The call also changes its argument {_names(actual)}"
+    return f"{what}: what it reads there later is not what was given."
 
 
 def comparable(value: Any) -> bool:
@@ -144,7 +166,7 @@ def _real(actual: Any, expected: float) -> Difference | None:
     return None if close(float(actual), expected) else Difference("values", "", float(actual), expected)
 
 
-def _tensor(actual: Any, expected: torch.Tensor, strict: bool) -> Difference | None:
+def _tensor(actual: Any, expected: torch.Tensor, strict: bool, from_tensors: bool) -> Difference | None:
     if actual is None:
         return Difference("type", "It returned nothing (None). Is there a `return`?")
     if not isinstance(actual, torch.Tensor):
@@ -160,10 +182,12 @@ def _tensor(actual: Any, expected: torch.Tensor, strict: bool) -> Difference | N
     if strict and actual.dtype != expected.dtype:
         return Difference(
             "dtype",
-            f"Your result is {_short(actual.dtype)}, and {_short(expected.dtype)} is expected. A function "
-            "answers in the dtype it is asked in: new tensors can take theirs from an argument "
-            "(`x.new_zeros(…)`, `dtype=x.dtype`). With no tensor to take it from, PyTorch's default "
-            "is right.",
+            f"Your result is {_short(actual.dtype)}, and {_short(expected.dtype)} is expected. "
+            + (
+                _DTYPE_OF_ARGUMENT
+                if from_tensors
+                else "With no tensor to take it from, PyTorch's default is right."
+            ),
         )
     if actual.is_meta and not expected.is_meta:
         return Difference(
@@ -210,15 +234,25 @@ def _gradients(actual: Observation, expected: Observation) -> Difference | None:
         if gradient is None:
             return Difference(
                 "disconnected",
-                f"The values are right, but the result carries no gradient back to `{name}`, so it "
-                f"could not be "
-                "learned. `.item()`, `.tolist()`, `.detach()`, `float(…)` and `torch.no_grad()` cut "
-                "the graph.",
+                f"The values are right, but the result carries no gradient back to `{name}`, so "
+                f"{_cannot_learn(name)}. `.item()`, `.tolist()`, `.detach()`, `float(…)` and "
+                "`torch.no_grad()` cut the graph.",
             )
         if gradient.shape != right.shape or not same(gradient, right):
             text = f"The values are right, but the gradient with respect to `{name}` is not."
             return Difference("gradient", text, gradient, right, of=f"gradient of {name}")
     return None
+
+
+def _cannot_learn(name: str) -> str:
+    """What a missing gradient keeps from being learned: weights themselves, or what data is computed from."""
+    if name in ("weight", "bias"):
+        return "it could not be learned"
+    return f"the layers of a network that compute `{name}` could not learn"
+
+
+def _names(seen: Observation) -> str:
+    return " and ".join(f"`{name}`" for name in seen.changed)
 
 
 def _raised(seen: Observation) -> str:

@@ -117,17 +117,19 @@ def axis_mistakes(bank: list[Misunderstanding], advice: str, section: str) -> No
 
 
 def channel_mistakes(
-    bank: list[Misunderstanding], advice: str, section: str, inputs: int, swapped: str
+    bank: list[Misunderstanding], advice: str, section: str, inputs: int, swapped: str, layout: str = ""
 ) -> None:
     """Channels go astray.
 
     inputs   the weight's axis of input channels: 1 for a convolution, 0 for a transposed one
     swapped  the title of the mistake that takes one channel axis for the other
+    layout   where the book explains the order of the weight's axes, if not in `section`
     """
     outputs = 1 - inputs
 
     def put(title: str) -> Callable[[Callable], Callable]:
-        return mistake(bank, title, advice, section)
+        about_layout = title == swapped or "channel axes" in title
+        return mistake(bank, title, advice, layout if layout and about_layout else section)
 
     def first(weight: Tensor, axis: int) -> Tensor:
         return weight.narrow(axis, 0, 1)

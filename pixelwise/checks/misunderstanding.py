@@ -27,9 +27,11 @@ class Misunderstanding:
     title      completes the sentence "This is what you get when …"
     advice     the right idea, in a sentence or two, never the code
     mistaken   makes the mistaken operator from the right one: `lambda op: lambda x, w: op(x, w.flip(0, 1))`.
-               Two mistakes can be made at once by applying one after the other.
+               Two mistakes can be made at once by applying one after the other. It raises `Fails` where a
+               student's code with this mistake stops.
     section    the anchor of the chapter's section that explains it
     costly     whether it is too slow to be tried together with every other one
+    stops      whether a student's code with it can stop with an error: then `mistaken` raises `Fails`
     """
 
     title: str
@@ -37,10 +39,28 @@ class Misunderstanding:
     mistaken: Callable[[Operator], Operator]
     section: str = ""
     costly: bool = False
+    stops: bool = False
+
+
+class Fails(Exception):
+    """What a mistaken operator raises where a student's code with this mistake stops with an error.
+
+    kind  the name of that error: "RuntimeError" where sizes do not go together, "IndexError"
+    says  part of its text, where that tells the mistake from others
+    """
+
+    def __init__(self, kind: str, says: str = ""):
+        super().__init__(kind, says)
+        self.kind, self.says = kind, says
 
 
 def mistake(
-    bank: list[Misunderstanding], title: str, advice: str, section: str = "", costly: bool = False
+    bank: list[Misunderstanding],
+    title: str,
+    advice: str,
+    section: str = "",
+    costly: bool = False,
+    stops: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Put `wrong(op, …)`, a mistaken operator that may call the right one, `op`, into the bank."""
 
@@ -48,7 +68,7 @@ def mistake(
         def mistaken(op: Operator) -> Operator:
             return lambda *arguments, **settings: wrong(op, *arguments, **settings)
 
-        bank.append(Misunderstanding(title, advice, mistaken, section, costly))
+        bank.append(Misunderstanding(title, advice, mistaken, section, costly, stops))
         return wrong
 
     return put
@@ -84,29 +104,26 @@ def explain(
 ) -> Explanation | None:
     """The misunderstandings that explain what a function did, if any in the bank do.
 
-    An explanation agrees with the function where it is wrong and where it is right. Where the mistake is
-    impossible (shapes do not go together), or the function raised, nothing can be compared. Single mistakes
-    are tried before pairs; both of a pair have to show in one case. Agreement in values comes before
-    agreement in size alone.
+    An explanation agrees with the function where it is wrong and where it is right, value by value. Where
+    the mistake is impossible (shapes do not go together), or the function raised, nothing can be compared,
+    unless the mistake says that code with it raises there. Single mistakes are tried before pairs; both of a
+    pair have to show in one case. A size alone explains nothing: too many mistakes share it.
     """
-    wrong, fine = _evidence(observed)
-    if not wrong:
-        return None
+    wrong_or_raised, fine = _evidence(observed)
+    wrong = [one for one in wrong_or_raised if not isinstance(one[1], Fails)]
     for mistake in bank:
-        case = _explained(mistake.mistaken(right), wrong, fine, _alike)
+        rows = wrong_or_raised if mistake.stops else wrong
+        case = _explained(mistake.mistaken(right), rows, fine) if rows else None
         if case is not None:
             return Explanation((mistake,), case)
-    bank = [one for one in bank if _has_effect(one.mistaken(right), wrong)]
+    if not wrong:
+        return None
+    bank = [one for one in bank if not one.stops and _has_effect(one.mistaken(right), wrong)]
     for mistakes in _pairs(bank):
-        if _explained(_together(mistakes, right), wrong, fine, _alike) is not None:
+        if _explained(_together(mistakes, right), wrong, fine) is not None:
             case = _showing_each(mistakes, right, wrong)
             if case is not None:
                 return Explanation(mistakes, case)
-    wrong_in_size = [one for one in wrong if not _same_size(one[1], one[2])]
-    for mistake in bank:
-        case = _explained(mistake.mistaken(right), wrong_in_size, fine, _same_size)
-        if case is not None:
-            return Explanation((mistake,), case)
     return None
 
 
@@ -117,17 +134,24 @@ def _together(mistakes: Sequence[Misunderstanding], right: Operator) -> Operator
 
 
 def _pairs(bank: Sequence[Misunderstanding]) -> Iterator[tuple[Misunderstanding, ...]]:
-    """Two mistakes: the second is made in terms of the first."""
+    """Two mistakes of different names: the second is made in terms of the first."""
     cheap = [one for one in bank if not one.costly]
-    yield from itertools.permutations(cheap, 2)
-    yield from itertools.product((one for one in bank if one.costly), cheap)
+    costly = [one for one in bank if one.costly]
+    for pair in itertools.chain(itertools.permutations(cheap, 2), itertools.product(costly, cheap)):
+        if pair[0].title != pair[1].title:
+            yield pair
 
 
 def _evidence(observed: Sequence[Observed]) -> tuple[list[Evidence], list[Evidence]]:
     """Where the function is wrong, and where it is right, as far as that can be compared."""
     wrong, fine = [], []
     for case, seen, expected in observed:
-        if seen.error or not comparable(seen.value) or any(one.is_meta for one in case.tensors().values()):
+        if any(one.is_meta for one in case.tensors().values()):
+            continue
+        if seen.error:
+            wrong.append((case, Fails(*seen.error.split(": ", 1)), expected.value))
+            continue
+        if not comparable(seen.value):
             continue
         row = (case, seen.value, expected.value)
         (fine if _alike(seen.value, expected.value) else wrong).append(row)
@@ -139,26 +163,26 @@ def _has_effect(operator: Operator, wrong: Sequence[Evidence]) -> bool:
     return any(not _alike(_call(operator, case), right) for case, _, right in wrong)
 
 
-def _explained(
-    operator: Operator,
-    wrong: Sequence[Evidence],
-    fine: Sequence[Evidence],
-    agrees: Callable[[Any, Any], bool],
-) -> Case | None:
+def _explained(operator: Operator, wrong: Sequence[Evidence], fine: Sequence[Evidence]) -> Case | None:
     """The first wrong case that the mistaken operator explains; None if any case speaks against it."""
     first = None
+    raises, returns = False, False  # whether the mistake does so where the function raised
     for case, value, _ in wrong:
         result = _call(operator, case)
         if result is None:
             continue
-        if not agrees(value, result):
+        if isinstance(value, Fails) and not isinstance(result, Fails):
+            returns = True
+            continue
+        if not _alike(value, result):
             return None
+        raises = raises or isinstance(value, Fails)
         first = first or case
-    if first is None:
+    if first is None or (raises and returns):
         return None
     for case, value, _ in fine:
         result = _call(operator, case)
-        if result is None or not agrees(value, result):
+        if result is None or not _alike(value, result):
             return None
     return first
 
@@ -166,28 +190,41 @@ def _explained(
 def _showing_each(
     mistakes: Sequence[Misunderstanding], right: Operator, wrong: Sequence[Evidence]
 ) -> Case | None:
-    """The first wrong case in which each of the mistakes changes the result, alone and beside the others."""
+    """The first wrong case in which each of the mistakes changes the result, alone and beside the others.
+
+    Two that change the size and give it back together undo each other: they name nobody's mistake.
+    """
     together = _together(mistakes, right)
     for case, value, expected in wrong:
         result = _call(together, case)
         if result is None or not _alike(value, result):
             continue
         alone = [_call(one.mistaken(right), case) for one in mistakes]
-        if not any(_alike(one, expected) or _alike(one, result) for one in alone):
-            return case
+        if any(_alike(one, expected) or _alike(one, result) for one in alone):
+            continue
+        if _same_size(result, expected) and not any(
+            one is None or _same_size(one, expected) for one in alone
+        ):
+            continue
+        return case
     return None
 
 
 @torch.no_grad()
 def _call(operator: Operator, case: Case) -> Any:
-    """What the mistaken operator gives (it changes no argument), or None where it is impossible."""
+    """What the mistaken operator gives (it changes no argument), `Fails`, or None where it is impossible."""
     try:
         return case.call(operator)
+    except Fails as failure:
+        return failure
     except Exception:
         return None
 
 
 def _alike(a: Any, b: Any) -> bool:
+    """Whether what the function did, `a`, is what is right or mistaken, `b`."""
+    if isinstance(a, Fails) or isinstance(b, Fails):
+        return isinstance(a, Fails) and isinstance(b, Fails) and a.kind == b.kind and b.says in a.says
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         return same(a, b)
     if isinstance(a, float) and isinstance(b, float):

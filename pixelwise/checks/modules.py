@@ -7,7 +7,8 @@ depend on its shape alone: two networks with the same layers then compute the sa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -79,8 +80,7 @@ class Reference:
 @cache
 def _of_reference(cls: Module, settings: _Pairs, shapes: _Pairs, seed: int, kind: _Kind) -> Tensor | None:
     """The output of a reference, or None where the module or its pass is impossible."""
-    dtype, device = kind
-    inputs = {name: numbers(*shape, seed=seed).to(device, dtype) for name, shape in shapes}
+    inputs = {name: _input(shape, seed, *kind) for name, shape in shapes}
     try:
         return run(cls, dict(settings), inputs)
     except Exception:
@@ -128,7 +128,7 @@ class Run(Case):
         if tensor.is_meta:
             return f'torch.empty({sizes}, device="meta")'
         seed = f", seed={self.seed}" if self.seed else ""
-        return f"numbers({sizes}{seed})" + (".double()" if tensor.dtype == torch.float64 else "")
+        return f"numbers({sizes}{seed})" + (".double() / 3" if tensor.dtype == torch.float64 else "")
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,18 @@ def run_case(
 ) -> Run:
     """A case of the module built with `settings` for inputs of these shapes; without `rng`, of seed 0."""
     seed = rng.randint(1, 10**6) if rng else 0
-    inputs = {name: numbers(*shape, seed=seed).to(device, dtype) for name, shape in shapes.items()}
+    inputs = {name: _input(shape, seed, dtype, device) for name, shape in shapes.items()}
     return Run(inputs, dict(settings), about, gradients, seed)
+
+
+def _input(shape: tuple[int, ...], seed: int, dtype: torch.dtype, device: str) -> Tensor:
+    """In float64, numbers that float32 cannot hold: who rounds them to float32 on the way is found out."""
+    x = numbers(*shape, seed=seed).to(device, dtype)
+    return x / 3 if dtype == torch.float64 else x
+
+
+class Unregistered(TypeError):
+    """Layers whose parameters PyTorch does not find. They cannot be filled, so nothing can be compared."""
 
 
 def _built(cls: Module, settings: Mapping[str, Any], device: torch.device) -> nn.Module:
@@ -171,7 +181,55 @@ def _built(cls: Module, settings: Mapping[str, Any], device: torch.device) -> nn
             raise TypeError(
                 f"this network is made of {origin}.{type(part).__name__}; its parts are to be yours"
             )
+    _look_for_unregistered(module)
     return module
+
+
+_PYTORCHS_OWN = frozenset(vars(nn.Module()))  # parameters, parts, hooks
+
+
+def _look_for_unregistered(module: nn.Module) -> None:
+    """Raise Unregistered if a list, a tuple, a dictionary or a set holds layers with parameters."""
+    known = {id(weights) for weights in module.parameters()}
+    lost: dict[int, nn.Parameter] = {}
+    where = ""
+    todo: list[nn.Module] = [module]
+    done: set[int] = set()
+    while todo:
+        part = todo.pop()
+        if id(part) in done:
+            continue
+        done.add(id(part))
+        todo += part.children()
+        for name, value in vars(part).items():
+            if name in _PYTORCHS_OWN:
+                continue
+            hidden = list(_layers_in(value))
+            missed = [
+                weights
+                for one in hidden
+                for weights in ([one] if isinstance(one, nn.Parameter) else one.parameters())
+                if id(weights) not in known
+            ]
+            if missed and not where:
+                where = f"`self.{name}` of {type(part).__name__} is a {type(value).__name__}"
+            lost |= {id(weights): weights for weights in missed}
+            todo += [one for one in hidden if isinstance(one, nn.Module)]
+    if lost:
+        found = sum(weights.numel() for weights in module.parameters() if not is_lazy(weights))
+        missing = sum(weights.numel() for weights in lost.values() if not is_lazy(weights))
+        raise Unregistered(f"{where}: PyTorch finds {found} parameters, and there are {found + missing}.")
+
+
+def _layers_in(value: Any, depth: int = 3) -> Iterator[nn.Module | nn.Parameter]:
+    """Layers and parameters in a container of Python's, also in one within another."""
+    if not depth or not isinstance(value, list | tuple | dict | set | deque):
+        return
+    for one in value.values() if isinstance(value, dict) else value:
+        if isinstance(one, nn.Module | nn.Parameter):
+            yield one
+        else:
+            yield from _layers_in(one, depth - 1)
 
 
 class _Uninitialised(TorchFunctionMode):

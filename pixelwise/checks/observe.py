@@ -11,7 +11,7 @@ import linecache
 import sysconfig
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ import torch
 from .case import Case
 from .remote import beside
 from .rules import Watch
+
+#: What PyTorch's error says about a change in place that autograd cannot follow.
+REFUSED_IN_PLACE = "leaf Variable that requires grad"
 
 # Frames of these files are not the student's: the last frame outside them is where the student's code failed.
 _NOT_THE_STUDENTS = tuple(
@@ -90,6 +93,11 @@ def observe(function: Callable[..., Any], case: Case, forbidden: str | None = No
         seen.error, seen.line = f"{type(error).__name__}: {error}", _students_line(error)
     else:
         seen.value = value.detach() if isinstance(value, torch.Tensor) else value
+    if REFUSED_IN_PLACE in seen.error and case.gradients:
+        # PyTorch refuses before anything changes. Without gradients it does not: then it shows what would.
+        own = replace(case, gradients=False).copy()
+        with contextlib.suppress(Exception):
+            own.call(function)
     seen.changed = tuple(
         name
         for name, before in case.tensors().items()

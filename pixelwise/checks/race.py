@@ -10,15 +10,21 @@ from typing import Any
 import torch
 
 from .check import attempt
+from .compare import close, comparable, same
 
 
 def race(
-    pytorch: Callable[..., Any], functions: Sequence[Callable[..., Any]], *arguments: Any, **settings: Any
+    pytorch: Callable[..., Any],
+    functions: Sequence[Callable[..., Any]],
+    *arguments: Any,
+    check: str = "",
+    **settings: Any,
 ) -> None:
     """Print PyTorch's time for one call, and each function's as a multiple of it, on one thread.
 
-    Functions that are not written yet, or raise, are passed over with a note. While a notebook is graded
-    there is no race: on a busy machine it would say nothing.
+    check  the check that says what is wrong with a function ("ps1.conv2d_together")
+    Functions that are not written yet, raise, or give another result than PyTorch's are passed over with a
+    note. While a notebook is graded there is no race: on a busy machine it would say nothing.
     """
     if os.environ.get("NBGRADER_EXECUTION") == "autograde":
         print("No race while the notebook is graded.")
@@ -26,14 +32,33 @@ def race(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # so that the race is fair on a busy machine
     try:
+        expected = pytorch(*arguments, **settings)
         baseline = _milliseconds(pytorch, arguments, settings)
-        print(f"PyTorch: {baseline:.1f} ms")
+        print(f"PyTorch: {baseline:.{1 if baseline >= 1 else 3}f} ms")
         for function in functions:
-            if attempt(function, *arguments, **settings) is not None:
-                ratio = _milliseconds(function, arguments, settings) / baseline
-                print(f"{function.__name__}: {ratio:.1f} times as long")
+            result = attempt(function, *arguments, **settings)
+            if result is None:
+                continue
+            name = function.__name__
+            if not _agree(result, expected):
+                run = f"Run {check}({name})" if check else "Run its checks"
+                print(f"{name}: not timed, its result is not PyTorch's. {run} to see where they differ.")
+                continue
+            ratio = _milliseconds(function, arguments, settings) / baseline
+            print(f"{name}: {ratio:.1f} times as long")
     finally:
         torch.set_num_threads(threads)
+
+
+def _agree(result: Any, expected: Any) -> bool:
+    """Whether two results are the same up to rounding."""
+    if not comparable(result):
+        return False
+    if isinstance(result, torch.Tensor) and isinstance(expected, torch.Tensor):
+        return same(result, expected)
+    if isinstance(result, torch.Tensor) or isinstance(expected, torch.Tensor):
+        return False
+    return close(result, expected)
 
 
 def _milliseconds(function: Callable[..., Any], arguments: Sequence[Any], settings: dict[str, Any]) -> float:

@@ -70,9 +70,8 @@ def side_by_side(difference: Difference) -> str:
     blocks = [_map(actual, marks, where), _map(expected, None, where)]
     if None in blocks:
         return ""
-    index = f"[{', '.join(map(str, where[:-2]))}]" if expected.dim() > 2 else ""
     left, right = blocks
-    titles = (f"your {difference.of}{index}", f"expected{index}")
+    titles = (f"your {difference.of}{_index(actual, where)}", f"expected{_index(expected, where)}")
     width = max(len(titles[0]), *map(len, left)) + 4
     rows = [(titles[0], titles[1])]
     for number in range(max(len(left), len(right))):
@@ -109,15 +108,23 @@ def _literal(value: Any) -> str:
     return f"{value:g}." if float(value).is_integer() and abs(value) < 1e6 else f"{value:.10g}"
 
 
+def _index(tensor: torch.Tensor, where: tuple[int, ...]) -> str:
+    """Which map of `tensor` is shown, as an index that it can take; nothing where it is the whole."""
+    if tensor.dim() <= 2:
+        return ""
+    leading = where[:-2] if len(where) == tensor.dim() else (0,) * (tensor.dim() - 2)
+    return f"[{', '.join(map(str, leading))}]"
+
+
 def _map(tensor: torch.Tensor, marks: torch.Tensor | None, where: tuple[int, ...]) -> list[str] | None:
     """The two-dimensional map of `tensor` that holds the index `where`, as lines of text."""
     if tensor.dim() < 2:
         tensor, where = tensor.reshape(1, -1), (0, *where) if where else (0, 0)
         marks = marks.reshape(1, -1) if marks is not None else None
-    if any(index >= size for index, size in zip(where[:-2], tensor.shape[:-2], strict=False)):
-        return None
     if len(where) != tensor.dim():
         where = (0,) * tensor.dim()
+    if any(index >= size for index, size in zip(where[:-2], tensor.shape[:-2], strict=True)):
+        return None
     top, left = max(0, where[-2] - _ROWS + 2), max(0, where[-1] - _COLUMNS + 2)
     region = (*where[:-2], slice(top, top + _ROWS), slice(left, left + _COLUMNS))
     part = tensor[region].detach().cpu().double()

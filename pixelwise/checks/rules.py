@@ -33,6 +33,7 @@ class Rule:
     modules    libraries of which nothing may be used
     reason     one sentence for the student
     methods    regular expression: names that may not be used as an attribute of anything (`loss.backward`)
+    own        regular expression: names of the student's own functions that this task may not use
     """
 
     calls: str
@@ -40,6 +41,7 @@ class Rule:
     modules: tuple[str, ...] = ()
     reason: str = ""
     methods: str = ""
+    own: str = ""
 
     def found_in(self, function: Callable[..., Any]) -> list[str]:
         """The forbidden names in the source of `function`, or class, and of what it calls."""
@@ -83,6 +85,9 @@ class Rule:
         if self.methods:
             attributes = [node.attr for node in parts if isinstance(node, ast.Attribute)]
             found += [f".{name}" for name in attributes if re.fullmatch(self.methods, name)]
+        if self.own:
+            used = [node.id for node in parts if isinstance(node, ast.Name)]
+            found += [name for name in used if re.fullmatch(self.own, name)]
         return list(dict.fromkeys(found))
 
     def _forbids(self, dotted: str) -> bool:

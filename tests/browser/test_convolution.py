@@ -45,8 +45,9 @@ async (table) => {
     return box.left < x && x < box.right && box.top < y && y < box.bottom;
   });
   const [first, last] = [held.at(0), held.at(-1)].map((td) => td?.getBoundingClientRect());
-  const isOff = first && [box.left - first.left, box.top - first.top, box.right - last.right, box.bottom - last.bottom].some((d) => Math.abs(d) > 3);
-  if (isOff) throw new Error("the frame is not on the lines of the cells");
+  const off = ["left", "top"].map((side) => box[side] - first?.[side]);
+  off.push(...["right", "bottom"].map((side) => box[side] - last?.[side]));
+  if (off.some((pixels) => Math.abs(pixels) > 3)) throw new Error("the frame is not on the lines");
   return held.map((td) => [Number(td.dataset.row), Number(td.dataset.column)]);
 }
 """

@@ -15,6 +15,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from experiments.recipes import RECIPES
 from pixelwise.data import load
 from pixelwise.losses import (
     balanced_class_weights,
@@ -22,7 +23,9 @@ from pixelwise.losses import (
     connected_components,
     dice_loss,
     pixelwise_cross_entropy,
+    weighted_cross_entropy,
 )
+from pixelwise.results import results
 from pixelwise.widgets import PixelLoss
 from pixelwise.widgets.pixel_loss import STONE
 
@@ -30,6 +33,7 @@ from .every_chapter import EveryChapter
 from .reading import Chapter, statement
 
 CHAPTER = Chapter("loss")
+LOSSES = ("cross entropy", "weighted", "Dice", "cross entropy + Dice")  # as experiments.losses names them
 VOID = 255
 COW = 2
 
@@ -219,7 +223,21 @@ def statements() -> list[str]:
     holds("divides by those that count, not by all @.", target.numel())
     holds("PyTorch divides 0 by 0:")
     assert pixelwise_cross_entropy(scores, target.where(target != VOID, -100)) == pytest.approx(loss.sum())
-    holds("`pixelwise.losses` returns 0 in this case.")
+    for by_hand in (False, True):
+        weight, void = torch.ones(1, requires_grad=True), torch.full_like(target, VOID)
+        known = void != VOID
+        paid = -(weight * scores).log_softmax(1)[:, 0]
+        mean = F.cross_entropy(weight * scores, void, ignore_index=VOID)
+        mean = (known * paid).sum() / known.sum() if by_hand else mean
+        mean.backward()
+        torch.optim.SGD([weight], lr=0.1).step()
+        assert mean.isnan() and weight.isnan() == by_hand
+    holds("the weights survive. The same quotient by hand hands back the derivative of 0 / 0:")
+    leaf = scores.clone().requires_grad_()
+    nothing = weighted_cross_entropy(leaf, void, ignore_index=VOID, reduction="mean")
+    nothing.backward()
+    assert nothing == 0 and not leaf.grad.any()
+    holds("`pixelwise.losses` returns 0 in this case, with a gradient of 0.")
 
     # stability
     half, single = torch.finfo(torch.float16).max, torch.finfo(torch.float32).max
@@ -385,6 +403,13 @@ def statements() -> list[str]:
     holds("pulls with @ throughout, the pixel's share of the mean.", str(1 / lesion.numel()))
     holds("Dice pulls as hard at a lead of 4, and next to nothing at 12.")
 
+    streets = RECIPES["small_camvid"].num_classes
+    assert (streets, streets // 2) == (11, 5)  # experiments.losses counts the rarer half
+    assert all(len(results("losses").values("mean_iou", loss=name)) == 5 for name in LOSSES)
+    holds("have eleven classes, and five of them, cyclists")
+    holds("with each loss, five times and not for long:")
+    holds("The cross entropy has not found one of the five, neither")
+
     # summary and questions
     holds("softmax minus one-hot: the entries add up to 0, none exceeds 1, and what")
     holds("For `scenes` this is @.", f"{measured['entropy']:.2f}")
@@ -488,6 +513,20 @@ def test_dice_wants_decisions_and_cross_entropy_frequencies(share):
     best = {name: tried[values.index(min(values))].item() for name, values in losses.items()}
     assert best["ce"] == pytest.approx(share, abs=0.011)
     assert best["dice"] == pytest.approx(round(share), abs=0.011)
+
+
+def test_what_each_loss_learns_first_is_as_measured():
+    streets = results("losses")
+    mean, rare, right = (
+        {name: streets.mean(column, loss=name) for name in LOSSES}
+        for column in ("mean_iou", "mean_iou_of_rare_classes", "pixel_accuracy")
+    )
+    assert max(mean, key=mean.get) == "Dice" and min(right, key=right.get) == "weighted"
+    assert sorted(rare, key=rare.get)[2:] == ["Dice", "weighted"]
+    assert max(rare["cross entropy"], rare["cross entropy + Dice"]) < 0.005
+    printed_means = re.findall(r"(0\.\d\d) ±", printed('streets = results("losses")'))
+    want = [figure[name] for name in LOSSES for figure in (mean, rare, right)]
+    assert printed_means == [f"{value:.2f}" for value in want]
 
 
 def test_tensors_live_on_the_device():

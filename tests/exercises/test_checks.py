@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ import torch.nn.functional as F
 
 from pixelwise.checks import Check, CheckFailed, attempt, fits, ps1, ps2, ps3, ps4, ps5, race
 from pixelwise.checks.case import Case
-from pixelwise.checks.compare import difference
+from pixelwise.checks.compare import Difference, difference
 from pixelwise.checks.misunderstanding import explain
 from pixelwise.checks.observe import Observation, observe
-from pixelwise.checks.report import as_code
+from pixelwise.checks.report import as_code, side_by_side
 from pixelwise.course import page
 
 from .answers.ps2 import crop, full, input_positions, overwrites, two_others
@@ -313,6 +314,83 @@ def test_a_single_misunderstanding_is_not_joined_by_another():
         assert said == ("the weight's channel axes are taken as (C_out, C_in), as in a convolution",)
 
 
+def test_mistakes_that_undo_each_other_are_not_joined():
+    def last_row_and_column_at_zero(x, weight, stride=1, padding=0):
+        y = F.conv2d(x[None, None], weight[None, None], stride=stride, padding=padding)[0, 0]
+        y[-1], y[:, -1] = 0, 0
+        return y
+
+    bank = [one for one in ps1.conv2d_single_windows.task.bank if "never written" not in one.title]
+    check = ps1.conv2d_single_windows
+    rows = check.observations(last_row_and_column_at_zero, check.cases)
+    assert explain(bank, check.task.right, rows) is None
+    found = explain(check.task.bank, check.task.right, rows)
+    assert [one.title for one in found.mistakes] == [
+        "the last row and the last column of the output are never written"
+    ]
+
+
+def test_a_size_alone_names_no_misunderstanding():
+    def sevens(x, weight, stride=1, padding=0):
+        return F.conv_transpose2d(x[None, None], weight[None, None])[0, 0] * 0 + 7
+
+    assert failure(ps1.conv2d_single_windows, sevens).misunderstandings == ()
+
+
+def test_an_error_speaks_against_a_mistake_that_gives_a_result_there():
+    def always(x, weight, stride=1, padding=0):
+        raise RuntimeError("The size of tensor a (2) must match the size of tensor b (3)")
+
+    assert failure(ps1.conv2d_single_padding, always).misunderstandings == ()
+    assert failure(ps1.conv2d_single_windows, always).misunderstandings == ()
+
+
+def test_a_result_of_another_rank_is_shown_by_an_index_it_can_take():
+    found = side_by_side(Difference("shape", "", torch.ones(2, 2), torch.ones(1, 1, 2, 2)))
+    assert found.splitlines()[0].split("    ") == ["", "your result", "expected[0, 0]"]
+    found = side_by_side(Difference("shape", "", torch.ones(3, 2, 2), torch.ones(1, 3, 2, 2)))
+    assert found.splitlines()[0].split("    ") == ["", "your result[0]", "expected[0, 0]"]
+
+
+def test_a_link_leads_to_what_is_wrong_or_nowhere():
+    def float32(x, weight, bias=None, stride=1, padding=0):
+        return F.conv2d(x.float(), weight.float(), None if bias is None else bias.float(), stride, padding)
+
+    def raises(x, weight, bias=None, stride=1, padding=0):
+        raise ValueError
+
+    def swapped(x, weight, bias=None, stride=1, padding=0):
+        return F.conv_transpose2d(x, weight.transpose(0, 1), bias, stride, padding)
+
+    task = replace(ps1.conv2d_learns.task, rule=None)
+    assert "Read again" not in str(failure(replace(ps1.conv2d_learns, task=task), float32))
+    assert "default is right" not in str(failure(replace(ps1.conv2d_learns, task=task), float32))
+    assert page("convolution", "convolution-stride") in str(failure(ps1.conv2d_stride, raises))
+    assert page("convolution", "convolution-padding") in str(failure(ps1.conv2d_padding, raises))
+    task = replace(ps2.conv_transpose2d_channels.task, rule=None)
+    said = failure(replace(ps2.conv_transpose2d_channels, task=task), swapped)
+    assert page("transposed_convolution", "transposed-weight-layout") in str(said)
+
+
+def test_only_an_argument_that_changes_is_said_to_change():
+    case = Case({"x": torch.ones(2)}, gradients=True)
+
+    def own(x):
+        y = torch.zeros(2, requires_grad=True)
+        y += x
+        return y
+
+    def spoils(x):
+        x *= 2
+        return x
+
+    right = observe(lambda x: 2 * x, case)
+    assert difference(observe(own, case), right).kind == "in place"
+    found = difference(observe(spoils, case), right)
+    assert found.kind == "changed"
+    assert "its argument `x` in place" in found.text
+
+
 def test_an_explanation_has_to_agree_where_the_function_is_right():
     check = ps2.conv_transpose2d_places
 
@@ -363,11 +441,21 @@ def test_a_race_needs_no_finished_function(capsys):
     def unwritten(x):
         raise NotImplementedError()
 
-    race(torch.exp, [unwritten, torch.sin], torch.ones(3))
+    race(torch.exp, [unwritten, torch.exp], torch.ones(3))
     first, second, third = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"PyTorch: [\d.]+ ms", first)
     assert second == "unwritten is not written yet: there is no result to show."
-    assert re.fullmatch(r"sin: [\d.]+ times as long", third)
+    assert re.fullmatch(r"exp: [\d.]+ times as long", third)
+
+
+@pytest.mark.parametrize("result", [torch.zeros(3), torch.ones(1, 3).exp(), "text", 5])
+def test_a_wrong_result_runs_no_race(result, capsys):
+    def wrong(x):
+        return result
+
+    race(torch.exp, [wrong], torch.ones(3), check="ps1.conv2d_together")
+    said = "not timed, its result is not PyTorch's. Run ps1.conv2d_together(wrong) to see where they differ."
+    assert capsys.readouterr().out.splitlines()[1:] == [f"wrong: {said}"]
 
 
 def test_nobody_races_while_a_notebook_is_graded(capsys, monkeypatch):
@@ -403,6 +491,8 @@ def test_links_lead_to_the_chapter(page):
     targets = set(re.findall(r"^\((.+)\)=$", chapter.read_text(encoding="utf-8"), re.MULTILINE))
     tasks = [check.task for check in CHECKS.values() if check.task.page == page]
     assert {one for task in tasks for one in (task.section, *(m.section for m in task.bank))} <= targets
+    checks = [check for check in CHECKS.values() if check.task.page == page]
+    assert {check.anchor for check in checks} <= {*targets, ""}
 
 
 # --- Rules ------------------------------------------------------------------------------------------------

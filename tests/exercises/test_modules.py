@@ -15,6 +15,7 @@ from pixelwise.checks.modules import count, fill, numbers, run, run_case
 from pixelwise.checks.observe import observe
 from pixelwise.checks.ps3.given import LAYERS, ROWS, Reading
 from pixelwise.checks.ps3.networks import Net, Plan
+from pixelwise.checks.ps3.picture import print_scores
 
 from .answers import ps3 as answers
 
@@ -124,3 +125,103 @@ def test_the_given_network_in_pytorch():
         return (size - 6) % 2 == 0 and ((size - 6) // 2 - 2) % 3 == 0
 
     assert Reading().answer("f") == next(size for size in range(ROWS + 1, 200) if legal(size))
+
+
+# --- What is said of a module that cannot be run ----------------------------------------------------------
+
+
+def said(check, answer) -> str:
+    with pytest.raises(CheckFailed) as caught:
+        check(answer)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        answers.CopiesFirstFirst,
+        answers.KeepsPooledMaps,
+        answers.PoolsByOne,
+        answers.PoolsTheBottom,
+        answers.PadsTheWayDown,
+        answers.BlocksInLists,
+    ],
+)
+def test_a_crash_is_no_matter_of_the_device_if_the_cpu_has_it_too(answer):
+    message = said(ps3.unet_outline, answer)
+    assert "This is what you get when" in message
+    assert "another device" not in message
+
+
+def test_a_crash_that_nothing_explains_is_told_as_it_is():
+    class Stops(answers.WithAPile):
+        def forward(self, x):
+            raise ValueError("as it is")
+
+    message = said(ps3.unet_outline, Stops)
+    assert "It raised an error:\n    ValueError: as it is\nin the line" in message
+
+
+def test_a_crash_on_another_device_alone_is_a_matter_of_the_device():
+    class ReadsNumbers(answers.WithAPile):
+        def forward(self, x):
+            return super().forward(x) + 0 * float(x.detach().sum())
+
+    assert "another device than the CPU" in said(ps3.unet_outline, ReadsNumbers)
+
+
+def test_the_same_size_is_not_the_same_mistake():
+    for check, answer in (
+        (ps3.center_crop_oblong, answers.nothing_but_99),
+        (ps3.unet_shallow, answers.ScoresEnlarged),
+    ):
+        assert "what you get" not in said(check, answer)
+
+
+@pytest.mark.parametrize(
+    ("check", "answer"),
+    [
+        (ps3.double_conv_layers, answers.NotRegistered),
+        (ps3.double_conv_padding, answers.NotRegistered),
+        (ps3.up_block_joins, answers.LevelInAList),
+        (ps3.unet_outline, answers.BlocksInLists),
+        (ps3.unet_learns, answers.BlocksInLists),
+    ],
+)
+def test_layers_that_pytorch_does_not_find(check, answer):
+    """They are said to be lost in every check, before random numbers could show."""
+    message = said(check, answer)
+    assert "`torch.nn.ModuleList`" in message
+    assert "nan" not in message
+    assert message == said(check, answer)
+
+
+@pytest.mark.parametrize("value", [94.0, "11", None])
+def test_a_prediction_that_is_no_whole_number(value):
+    message = said(ps3.predicted_down, lambda question: value)
+    assert "your result" not in message
+
+
+def test_float32_does_not_hold_what_float64_cases_hold():
+    x = run_case({}, {"x": (1, 2, 3, 4)}, dtype=torch.float64).arguments["x"]
+    assert (x.float().double() != x).any()
+
+
+# --- The sizes that a student's network makes -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        ([18, 20], "depth 1, padding 0: 18 → 2, 20 → 4\n"),
+        ((18, 19), "19 → 2 (but a pooling meets 15 rows)"),
+        ([13, 18], "13 → no scores (WithAPile raised RuntimeError), 18 → 2"),
+        ([], "depth 1, padding 0: no size"),
+        ({18}, "A list of whole numbers is needed, and yours is {18}."),
+        ([18.0], "A list of whole numbers is needed, and yours is [18.0]."),
+        (18, "A list of whole numbers is needed, and yours is 18."),
+    ],
+)
+def test_sizes_are_shown_whatever_they_are(sizes, says, capsys):
+    print_scores(answers.WithAPile, lambda depth, padding: sizes)
+    assert says in capsys.readouterr().out

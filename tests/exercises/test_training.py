@@ -13,6 +13,7 @@ from pixelwise.checks import CheckFailed, ps5
 from pixelwise.checks.ps5 import PixelClassifier, new_network, train_once
 from pixelwise.checks.ps5.mistakes import right_ablation, right_step
 
+from .answers import ps5 as answers
 from .answers.ps5 import ANSWERS
 from .course import copy_files
 from .networks import names
@@ -177,9 +178,44 @@ def test_fit_crops_images_and_targets_alike(notebook_names, monkeypatch):
     )
     targets = torch.arange(2 * 40 * 30).reshape(2, 40, 30)
     notebook_names["fit"](new_network(1), targets[:, None].float(), targets, steps=6, crop=16)
-    for images, truth in seen:
+    for images, truth in seen[-6:]:  # the first ones are those of the checks before a training
         assert images.shape == (8, 1, 16, 16)
         assert torch.equal(images[:, 0], truth.float())
+
+
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")  # PyTorch says so once
+def test_fit_keeps_numbers_whatever_a_step_returns(notebook_names, monkeypatch, capsys):
+    """A curve of tensors cannot be drawn: they remember how they came about."""
+    monkeypatch.setitem(
+        notebook_names,
+        "train_step",
+        lambda model, optimizer, *batch: optimizer.step() or torch.ones(1, requires_grad=True),
+    )
+    images, targets = torch.zeros(2, 1, 16, 16), torch.zeros(2, 16, 16, dtype=torch.long)
+    assert notebook_names["fit"](new_network(1), images, targets, steps=2) == [1.0, 1.0]
+    assert "train_step does not pass yet" in capsys.readouterr().out
+
+
+def test_a_wrong_step_is_told_before_it_trains(capsys):
+    for function in (right_step, answers.step_unsolved):
+        ps5.warn_before_training(function)
+    assert not capsys.readouterr().out
+    ps5.warn_before_training(answers.never_zeroed)
+    said = capsys.readouterr().out
+    assert said.startswith("train_step does not pass yet: every step starts with fresh gradients.\n")
+
+
+def test_both_networks_of_the_ablation_start_with_the_same_weights():
+    """… wherever both have them: all but the convolutions that the copies enter."""
+    states = []
+    for copy_paths in (True, False):
+        torch.manual_seed(3)
+        states.append(new_network(3, copy_paths).state_dict())
+    with_copies, without = states
+    assert with_copies.keys() == without.keys()
+    others = [name for name in without if not torch.equal(with_copies[name], without[name])]
+    assert others == [f"expanding_path.{level}.convolutions.0.weight" for level in range(3)]
+    assert all(with_copies[name].shape != without[name].shape for name in others)
 
 
 def test_a_real_ablation_repeats_itself(notebook_names):
@@ -197,6 +233,24 @@ def test_a_real_ablation_repeats_itself(notebook_names):
     pair = right_ablation(build, fit, score, 2, 0)
     assert pair == right_ablation(build, fit, score, 2, 0)
     assert pair[0] != pair[1]
+
+
+@pytest.mark.parametrize(
+    ("check", "answer", "where"),
+    [
+        (ps5.evaluate, answers.dice, "problem.html#problem-iou"),
+        (ps5.evaluate_void, answers.void_in_the_union, "problem.html#problem-iou"),
+        (ps5.evaluate_batches, answers.mean_of_batches, "training.html#training-results"),
+        (ps5.evaluate_mode, answers.no_eval, "training.html#training-modes"),
+        (ps5.evaluate_mode, answers.without_any_switch, "training.html#training-modes"),
+        (ps5.evaluate_leaves, answers.stays_in_eval, "training.html#training-modes"),
+        (ps5.train_step_mode, answers.any_mode, "training.html#training-modes"),
+    ],
+)
+def test_links_lead_to_what_explains(check, answer, where):
+    with pytest.raises(CheckFailed) as failed:
+        check(answer)
+    assert str(failed.value).endswith(where)
 
 
 def test_bars_lie_below_what_was_measured():

@@ -143,10 +143,8 @@ def test_slides_equal_pytorch_and_javascript(worked_examples, call_js):
 def tables(drawing):
     """The output tables of a drawing, by rows of text."""
     found = re.findall(r"<table[^>]*pw-role-output[^>]*>.*?</table>", drawing, re.DOTALL)
-    return [
-        [re.findall(r"<td[^>]*><span>([^<]*)</span>", row) for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)]
-        for table in found
-    ]
+    cells = re.compile(r"<td[^>]*><span>([^<]*)</span>")
+    return [[cells.findall(row) for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)] for table in found]
 
 
 def test_every_step_of_the_lectures_example_is_drawn(worked_examples, draw_widgets):

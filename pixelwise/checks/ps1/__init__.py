@@ -135,10 +135,12 @@ conv2d_single_padding = Check(
     "padding surrounds the input with zeros",
     [
         call(X[:2, :2], _corner, padding=1, about="part of the lecture's input and kernel"),
+        call(X[:2, :2], torch.tensor([[2.0]]), padding=1, about="kernel 1 × 1"),
         call(X, KERNEL, padding=1, about="the lecture's example"),
         call(X[:2, :3], KERNEL[:2, :2], padding=3, about="padding wider than the kernel"),
     ],
     partial(random_call, flat=True, padding=True),
+    anchor="convolution-padding",
 )
 conv2d_single_stride = Check(
     _SINGLE,
@@ -150,6 +152,7 @@ conv2d_single_stride = Check(
         call(X, _corner[:1], stride=3, about="stride larger than the kernel"),
     ],
     partial(random_call, flat=True, stride=True),
+    anchor="convolution-stride",
 )
 conv2d_single_dtype = Check(
     _SINGLE,
@@ -211,10 +214,12 @@ conv2d_padding = Check(
     "padding surrounds the input with zeros",
     [
         call(_x[..., :2, :2], _small_weight, padding=1, about="part of the lecture's input and kernel"),
+        call(_x[..., :2, :2], torch.tensor([[[[2.0]]]]), padding=1, about="kernel 1 × 1"),
         call(_x, _weight, padding=1, about="the lecture's example"),
         call(_x[..., :2, :3], _weight[..., :2, :2], padding=3, about="padding wider than the kernel"),
     ],
     partial(random_call, padding=True),
+    anchor="convolution-padding",
 )
 conv2d_stride = Check(
     _FULL,
@@ -226,6 +231,7 @@ conv2d_stride = Check(
         call(_x, _small_weight[..., :1, :], stride=3, about="stride larger than the kernel"),
     ],
     partial(random_call, stride=True),
+    anchor="convolution-stride",
 )
 conv2d_learns = Check(
     _FULL,

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..convolutions import axis_mistakes, bias_mistakes, channel_mistakes, image_mistakes, kernel_mistakes
-from ..misunderstanding import Misunderstanding, Operator, adapted, mistake
+from ..misunderstanding import Fails, Misunderstanding, Operator, adapted, mistake
 
 # What is right, once; several mistakes miss the same idea.
 FLIP = (
@@ -38,6 +38,19 @@ CHANNELS = (
 )
 POINTWISE = (
     "The matrix (C_out, C_in) multiplies the vector of input channels at each pixel. Pixels do not mix."
+)
+SQUARE = "A kernel has a height and a width, which need not be equal."
+AFTER = (
+    "Count the steps first and divide them by the stride. The place where the kernel starts is added after "
+    "that."
+)
+ONE_OF_TWO = (
+    "The size follows from the input as it comes and `padding`, or from the padded input and no more "
+    "padding. Size and windows have to speak of the same border."
+)
+BACK = (
+    "What brought the channels to where you wanted them has to be undone, step by step, in the opposite "
+    "order."
 )
 MEMORY = (
     "`reshape` reads elements in the order in which the axes stand. Bring the channels to where you want "
@@ -85,9 +98,14 @@ _off_by(
     lambda op, n, k, s, p: (n + 2 * p) // s - k + 1,
 )
 _off_by(
-    "the first place is counted before stride divides",
-    FIRST,
+    "the 1 is added before stride divides",
+    AFTER,
     lambda op, n, k, s, p: op(n, k, 1, p) // s,
+)
+_off_by(
+    "stride divides the kernel alone: there are no parentheses around what it has to divide",
+    "The stride divides all of n + 2p - k. Python divides before it adds and subtracts.",
+    lambda op, n, k, s, p: n + 2 * p - k // s + 1,
 )
 _off_by("the size is n / stride, whatever the kernel and the padding", DOWN, lambda op, n, k, s, p: n // s)
 _off_by(
@@ -120,10 +138,10 @@ _off_by("one element too many is counted", FIRST, lambda op, n, k, s, p: op(n, k
 SPACE: list[Misunderstanding] = []
 
 
-def _space(title: str, advice: str, section: str, wrong: Callable[..., Tensor]) -> None:
+def _space(title: str, advice: str, section: str, wrong: Callable[..., Tensor], stops: bool = False) -> None:
     """A mistake that no bias takes part in: `wrong(op, x, weight, stride, padding)`, the bias added after."""
 
-    @mistake(SPACE, title, advice, section)
+    @mistake(SPACE, title, advice, section, stops=stops)
     def _(op, x, weight, bias=None, stride=1, padding=0):
         def unbiased(x, weight, stride=1, padding=0):
             return op(x, weight, bias=None, stride=stride, padding=padding)
@@ -147,6 +165,122 @@ def _padded(title: str, advice: str, pad: Callable[[Tensor, int], Tensor]) -> No
     _space(title, advice, "convolution-padding", lambda op, x, w, s, p: op(pad(x, p), w, s, 0))
 
 
+def _over_the_edge(op: Operator, x: Tensor, w: Tensor, s: int, rows: int, columns: int) -> Tensor:
+    """rows × columns windows, of which the last ones reach over the edges of x, where a slice ends.
+
+    The rest of a window meets the kernel by broadcasting, or not at all.
+    """
+    sides = []
+    for size, kernel, count in zip(x.shape[-2:], w.shape[-2:], (rows, columns), strict=True):
+        left = [max(0, min(kernel, size - place * s)) for place in range(count)]
+        if any(rest != kernel and rest != 1 and kernel != 1 for rest in left):
+            raise Fails("RuntimeError")
+        sides.append((max(0, (count - 1) * s + kernel - size), any(rest == 1 < kernel for rest in left)))
+    (down, below), (along, right) = sides
+    x = F.pad(x, (0, along, 0, 0), mode="replicate" if right else "constant")
+    x = F.pad(x, (0, 0, 0, down), mode="replicate" if below else "constant")
+    return op(x, w, s, 0)[..., :rows, :columns]
+
+
+def _counts(x: Tensor, w: Tensor, s: int, p: int) -> tuple[int, int]:
+    """Rows and columns of the output."""
+    rows, columns = ((n + 2 * p - k) // s + 1 for n, k in zip(x.shape[-2:], w.shape[-2:], strict=True))
+    return max(0, rows), max(0, columns)
+
+
+def _beside_its_size(title: str, pad: Callable[[Tensor, int], Tensor], counted: int) -> None:
+    """The input is `pad(x, padding)`, the size counts `counted` times the padding on each side."""
+
+    def wrong(op: Operator, x: Tensor, w: Tensor, s: int, p: int) -> Tensor:
+        if not p:
+            return op(x, w, s, 0)
+        return _over_the_edge(op, pad(x, p), w, s, *_counts(x, w, s, counted * p))
+
+    _space(title, ONE_OF_TWO, "convolution-padding", wrong, stops=True)
+
+
+_beside_its_size(
+    "padding is counted twice: the size is computed from the padded input, with padding once more",
+    lambda x, p: F.pad(x, (p,) * 4),
+    2,
+)
+_beside_its_size("the output's size counts the padding, but the input is not padded", lambda x, p: x, 1)
+_beside_its_size(
+    "the input is padded, but the output's size does not count it", lambda x, p: F.pad(x, (p,) * 4), 0
+)
+for _title, _pad in {
+    "only columns are padded": lambda x, p: F.pad(x, (p, p)),
+    "only rows are padded": lambda x, p: F.pad(x, (0, 0, p, p)),
+    "only the top and the left are padded": lambda x, p: F.pad(x, (p, 0, p, 0)),
+    "only the bottom and the right are padded": lambda x, p: F.pad(x, (0, p, 0, p)),
+}.items():
+    _beside_its_size(_title, _pad, 1)
+
+
+def _square(axis: int) -> Callable[..., Tensor]:
+    """Windows are as high as wide, by one of the kernel's sizes; they meet the kernel by broadcasting."""
+
+    def wrong(op: Operator, x: Tensor, w: Tensor, s: int, p: int) -> Tensor:
+        size, other = w.shape[axis], w.shape[-3 - axis]
+        if size != other and 1 not in (size, other):
+            raise Fails("RuntimeError")
+        if other == 1:
+            w = w.expand(*w.shape[:2], size, size)
+        elif size == 1:
+            w = w.sum((-2, -1), keepdim=True)
+        return op(x, w, s, p)
+
+    return wrong
+
+
+_space(
+    "the kernel's height is taken for its width too", SQUARE, "convolution-example", _square(-2), stops=True
+)
+_space(
+    "the kernel's width is taken for its height too", SQUARE, "convolution-example", _square(-1), stops=True
+)
+
+
+def _swapped_reading(op: Operator, x: Tensor, w: Tensor, s: int, p: int) -> Tensor:
+    rows, columns = _counts(x, w, s, p)
+    return _over_the_edge(op, F.pad(x, (p,) * 4), w, s, columns, rows).mT
+
+
+_space(
+    "the row i and the column j are swapped where a window is read",
+    "The first index is the row, the second the column, in the input and in the output.",
+    "convolution-example",
+    _swapped_reading,
+    stops=True,
+)
+_space(
+    "the windows start at every element of the input, those too that reach over its edge",
+    "A window has to fit into the padded input. Fewer windows fit than the input has elements.",
+    "convolution-output-size",
+    lambda op, x, w, s, p: _over_the_edge(op, F.pad(x, (p,) * 4), w, 1, *x.shape[-2:]),
+    stops=True,
+)
+
+
+def _unwritten(title: str, rows: int, columns: int) -> None:
+    def wrong(op: Operator, x: Tensor, w: Tensor, s: int, p: int) -> Tensor:
+        y = op(x, w, s, p)
+        kept = torch.zeros_like(y)
+        (height, width) = y.shape[-2:]
+        kept[..., : height - rows, : width - columns] = y[..., : height - rows, : width - columns]
+        return kept
+
+    _space(
+        title,
+        "`range(n)` ends at n - 1, the last index of n elements: the loops go over the whole output.",
+        "convolution-output-size",
+        wrong,
+    )
+
+
+_unwritten("the last row and the last column of the output are never written", 1, 1)
+_unwritten("the last row of the output is never written", 1, 0)
+_unwritten("the last column of the output is never written", 0, 1)
 _padded("padding is ignored", SIDES, lambda x, p: x)
 _padded("only the top and the left are padded", SIDES, lambda x, p: F.pad(x, (p, 0, p, 0)))
 _padded("only the bottom and the right are padded", SIDES, lambda x, p: F.pad(x, (0, p, 0, p)))
@@ -497,14 +631,30 @@ _point("`reshape` is asked to move the channels, which scrambles the pixels", _r
 _point("the images of the batch are mixed by `reshape`", _as_columns)
 _point("the result's images and channels are mixed by `reshape`", _joined_right)
 _point(
-    "the result's channels are still last: (N, H, W, C_out)", lambda op, x, w: op(x, w).permute(0, 2, 3, 1)
+    "the result's channels are still last: (N, H, W, C_out)",
+    lambda op, x, w: op(x, w).permute(0, 2, 3, 1),
+    BACK,
 )
 _point(
     "the result's channels are brought back by `reshape`, which scrambles them",
     lambda op, x, w: op(x, w).permute(0, 2, 3, 1).reshape(op(x, w).shape),
 )
-_point("the result is left flat: (N, C_out, H · W)", lambda op, x, w: op(x, w).flatten(2))
-_point("rows and columns are swapped", lambda op, x, w: op(x, w).mT)
+_point(
+    "the result is left flat: (N, C_out, H · W)",
+    lambda op, x, w: op(x, w).flatten(2),
+    "Height and width, which were made one axis for the product, become two again at the end.",
+)
+_point(
+    "the result is left flat, channels last: (N, H · W, C_out)",
+    lambda op, x, w: op(x, w).flatten(2).mT,
+    BACK,
+)
+_point(
+    "the result's axes stand in the wrong order: (N, W, H, C_out)",
+    lambda op, x, w: op(x, w).permute(0, 3, 2, 1),
+    BACK,
+)
+_point("rows and columns are swapped", lambda op, x, w: op(x, w).mT, BACK)
 _point(
     "the matrix is transposed: (C_in, C_out)",
     lambda op, x, w: op(x, w.T),
@@ -547,11 +697,38 @@ def _field(title: str, advice: str, wrong: Callable[[Callable[[Layers], int], La
     mistake(FIELD, title, advice, "architectures-receptive-field")(wrong)
 
 
+def _product_of_strides(op: Callable[[Layers], int], layers: Layers) -> int:
+    if all(stride == 1 for _, stride in layers):
+        raise ValueError  # other mistakes give 1 as well
+    return math.prod(stride for _, stride in layers)
+
+
 def _counting_own_stride(op: Callable[[Layers], int], layers: Layers) -> int:
     """A layer 1 wide takes the step first."""
     return op([part for kernel, stride in layers for part in ((1, stride), (kernel, 1))])
 
 
+_PAIRS = "Each layer is a pair (kernel, stride), in this order."
+
+
+def _pairs_swapped(op: Callable[[Layers], int], layers: Layers) -> int:
+    if all(stride == 1 for _, stride in layers):
+        raise ValueError  # other mistakes give 1 as well
+    return op([(stride, kernel) for kernel, stride in layers])
+
+
+def _stays_1(op: Callable[[Layers], int], layers: Layers) -> int:
+    if any(stride != 1 for _, stride in layers):
+        raise ValueError
+    return 1
+
+
+_field("kernel and stride of each layer change places", _PAIRS, _pairs_swapped)
+_field(
+    "the widths of the kernels have no effect: with stride 1 everywhere the result stays 1",
+    f"{_PAIRS} A kernel of k elements sees k - 1 steps further, whatever its stride.",
+    _stays_1,
+)
 _field("strides are ignored", JUMP, lambda op, layers: op([(kernel, 1) for kernel, _ in layers]))
 _field("a layer's own stride is counted for its own kernel", JUMP, _counting_own_stride)
 _field("the layers are taken in the wrong order", JUMP, lambda op, layers: op(layers[::-1]))
@@ -612,7 +789,7 @@ _field("only the widest kernel is counted", WIDEN, lambda op, layers: max(k for 
 _field(
     "the result is the product of the strides, the step between two outputs",
     JUMP,
-    lambda op, layers: math.prod(s for _, s in layers),
+    _product_of_strides,
 )
 _field(
     "the area is returned, not the width along one axis",

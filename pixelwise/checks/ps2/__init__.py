@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -83,7 +84,12 @@ _BY_MATRIX = Task(
     "conv_transpose2d_by_matrix",
     _single,
     (*mistakes.BY_MATRIX, *_one_channel),
-    RULE,
+    replace(
+        RULE,
+        own=r"conv_transpose2d(_single|_fast)?",
+        reason="Here the transpose of your `convolution_matrix` is to do the work: no convolution that "
+        "somebody else wrote, and none of your functions of tasks 2 and 3.",
+    ),
     _PAGE,
     "transposed-matrix",
 )
@@ -111,6 +117,7 @@ transposed_output_size_output_padding = Check(
     "output padding",
     [size(6, 3, 3, 1, extra, about="sizes 16, 17 and 18 all shrink to 6") for extra in (0, 1, 2)],
     partial(random_size, output_padding=True),
+    anchor="transposed-output-padding",
 )
 
 
@@ -130,6 +137,7 @@ conv_transpose2d_single_places = Check(
         call(torch.tensor([[3.0]]), KERNEL[:2, :3], about="one element"),
     ],
     partial(random_call, flat=True),
+    anchor="transposed-stride",
 )
 conv_transpose2d_single_overlaps = Check(
     _SINGLE,
@@ -152,6 +160,7 @@ conv_transpose2d_single_padding = Check(
         call(X[:3, :3], KERNEL, stride=3, padding=3, about="a large crop"),
     ],
     partial(random_call, flat=True, padding=True),
+    anchor="transposed-padding",
 )
 conv_transpose2d_single_dtype = Check(
     _SINGLE,
@@ -181,6 +190,7 @@ conv_transpose2d_places = Check(
         call(_x[..., :2, :3], _small_weight[..., :1, :], stride=3, about="stride larger than the kernel"),
     ],
     partial(random_call, batch=True),
+    anchor="transposed-stride",
 )
 conv_transpose2d_overlaps = Check(
     _FULL,
@@ -192,6 +202,7 @@ conv_transpose2d_overlaps = Check(
         call(F.pad(_small_x, (1, 1, 1, 1)), _weight, stride=2, about="a border of zeros"),
     ],
     partial(random_call, overlap=True),
+    anchor="transposed-overlaps",
 )
 conv_transpose2d_channels = Check(
     _FULL,
@@ -228,6 +239,7 @@ conv_transpose2d_bias = Check(
         ),
     ],
     partial(random_call, channels=(2, 3), bias=True, batch=True),
+    anchor="transposed-bias",
 )
 conv_transpose2d_padding = Check(
     _FULL,
@@ -247,6 +259,7 @@ conv_transpose2d_padding = Check(
         call(_x[..., :3, :3], _weight, stride=3, padding=3, about="a large crop"),
     ],
     partial(random_call, padding=True),
+    anchor="transposed-padding",
 )
 conv_transpose2d_learns = Check(
     _FULL,
@@ -308,12 +321,14 @@ convolution_matrix_stride = Check(
     ],
     partial(random_matrix, stride=True),
 )
+_without_zeros = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+
 convolution_matrix_padding = Check(
     _MATRIX,
     "padding",
     [
-        matrix(torch.tensor([[1.0, 2.0]]), 1, 3, padding=1, about="one row"),
-        matrix(_corner, 2, 2, padding=1),
+        matrix(_without_zeros, 1, 2, padding=1, about="one row"),
+        matrix(_without_zeros, 2, 2, padding=1),
         matrix(KERNEL, 4, 4, padding=1, about="the lecture's kernel: as large as the input"),
         matrix(KERNEL, 3, 2, stride=2, padding=1, about="with stride"),
     ],

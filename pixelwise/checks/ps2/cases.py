@@ -74,10 +74,12 @@ def matrix(
 def random_matrix(
     rng: Random, large: bool, stride: bool = False, padding: bool = False, precise: bool = False
 ) -> Case:
-    kernel = [rng.randint(1, 4 if large else 3) for _ in range(2)]
+    smallest = 2 if padding and not large else 1
+    kernel = [rng.randint(smallest, 4 if large else 3) for _ in range(2)]
     height, width = (rng.randint(size, size + (5 if large else 2)) for size in kernel)
     step = rng.randint(2, 4 if large else 3) if stride else 1
-    border = rng.randint(0 if stride else 1, 3 if large else 2) if padding else 0
+    widest = 3 if large else min(kernel) - 1  # each window of a case to look at meets the image
+    border = rng.randint(0 if stride else 1, widest) if padding else 0
     return matrix((reals if precise else integers)(rng, *kernel), height, width, step, border)
 
 

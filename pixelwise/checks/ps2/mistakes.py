@@ -21,7 +21,7 @@ from ..convolutions import (
     image_mistakes,
     kernel_mistakes,
 )
-from ..misunderstanding import Misunderstanding, Operator, mistake
+from ..misunderstanding import Fails, Misunderstanding, Operator, mistake
 
 # What is right, once; several mistakes miss the same idea.
 CROPS = (
@@ -231,6 +231,12 @@ _crops(
 )
 
 
+_crops(
+    "the crop ends 2 · padding before the end, and starts at padding too",
+    lambda y, p, s: y[..., p : max(p, y.shape[-2] - 2 * p), p : max(p, y.shape[-1] - 2 * p)],
+)
+
+
 def _trim(y: Tensor, amount: int) -> Tensor:
     """`y` without that many rows and columns on each side, never fewer than none."""
     return y[..., amount : max(amount, y.shape[-2] - amount), amount : max(amount, y.shape[-1] - amount)]
@@ -380,11 +386,38 @@ def _middle(op, x, weight, bias=None, stride=1, padding=0):
     return y[..., top : top + x.shape[-2], left : left + x.shape[-1]]
 
 
-@mistake(SPACE, "the last row and the last column of the input are left out", PLACE, "transposed-overlaps")
-def _without_last(op, x, weight, bias=None, stride=1, padding=0):
-    kept = torch.zeros_like(x)
-    kept[..., :-1, :-1] = x[..., :-1, :-1]
-    return op(kept, weight, bias=bias, stride=stride, padding=padding)
+_RANGE = "`range(n)` ends at n - 1, the last index of n elements: the loops go over the whole input."
+
+
+def _input_left_out(title: str, rows: int, columns: int) -> None:
+    @mistake(SPACE, title, _RANGE, "transposed-overlaps")
+    def _(op, x, weight, bias=None, stride=1, padding=0):
+        kept, (height, width) = torch.zeros_like(x), x.shape[-2:]
+        kept[..., : height - rows, : width - columns] = x[..., : height - rows, : width - columns]
+        return op(kept, weight, bias=bias, stride=stride, padding=padding)
+
+
+_input_left_out("the last row and the last column of the input are left out", 1, 1)
+_input_left_out("the last row of the input is left out", 1, 0)
+_input_left_out("the last column of the input is left out", 0, 1)
+
+
+@mistake(
+    SPACE,
+    "the row i and the column j are swapped where a copy is written",
+    "The first index is the row, the second the column, in the input and in the output.",
+    "transposed-overlaps",
+    stops=True,
+)
+def _swapped_writing(op, x, weight, bias=None, stride=1, padding=0):
+    """A slice ends at the edge of the output: what is left of it takes no copy that is higher or wider."""
+    y = op(x.mT, weight, bias=None, stride=stride, padding=0)
+    (height, width), (down, along) = x.shape[-2:], weight.shape[-2:]
+    if (width > height and down > 1) or (height > width and along > 1):
+        raise Fails("RuntimeError")
+    height, width = (height - 1) * stride + down, (width - 1) * stride + along
+    y = F.pad(y, (0, max(0, width - y.shape[-1]), 0, max(0, height - y.shape[-2])))[..., :height, :width]
+    return _trim(y if bias is None else y + bias.reshape(1, -1, 1, 1), padding)
 
 
 @mistake(SPACE, "the last row and the last column of the kernel are left out", COPY, "transposed-overlaps")
@@ -421,6 +454,7 @@ channel_mistakes(
     "transposed-channels",
     inputs=0,
     swapped="the weight's channel axes are taken as (C_out, C_in), as in a convolution",
+    layout="transposed-weight-layout",
 )
 image_mistakes(CHANNEL, "transposed-channels")
 bias_mistakes(CHANNEL, "transposed-bias")
@@ -541,27 +575,61 @@ def _rows_without_stride(op, weight, height, width, stride=1, padding=0):
     return matrix[:down, :along].flatten(0, 1)
 
 
-def _numbered(title: str, advice: str, number: Callable[[int, int, int, int], int]) -> None:
-    """What the kernel reads at (i, j), in the padding too, goes to column `number(i, j, height, width)`."""
+def _numbered(
+    title: str,
+    advice: str,
+    number: Callable[[int, int, int, int], int | None],
+    shifted: bool = False,
+    stops: bool = False,
+) -> None:
+    """What the kernel reads at (i, j), in the padding too, goes to column `number(i, j, height, width)`.
 
-    @mistake(AS_MATRIX, title, advice, "transposed-matrix")
+    shifted  whether rows and columns are counted from the start of the padding, not of the image
+    """
+
+    @mistake(AS_MATRIX, title, advice, "transposed-matrix", stops=stops)
     def _(op, weight, height, width, stride=1, padding=0):
         down, along = height + 2 * padding, width + 2 * padding
         values = op(weight, down, along, stride=stride, padding=0)
         reads = op(torch.ones_like(weight), down, along, stride=stride, padding=0) > 0
         matrix = values.new_zeros(len(values), height * width)
         for place in range(down * along):
-            column = number(place // along - padding, place % along - padding, height, width)
+            start = 0 if shifted else padding
+            column = number(place // along - start, place % along - start, height, width)
             if column is not None:
+                if not -height * width <= column < height * width and reads[:, place].any():
+                    raise Fails("IndexError", f"with size {height * width}")
                 matrix[:, column] = torch.where(reads[:, place], values[:, place], matrix[:, column])
         return matrix
 
 
+_EDGE = "nothing asks whether the kernel reads the image or the padding around it"
+_FORGOTTEN = "the kernel's position is counted from the start of the padding, not from that of the image"
+_START = "The image starts `padding` rows and columns after the padded one."
 _AROUND = "positions outside the image wrap around to its other side"
 _numbered(
     "element (i, j) is taken as number i · height + j",
     "Each row above holds `width` elements: element (i, j) is number i · width + j.",
     lambda i, j, height, width: i * height + j if 0 <= i < height and 0 <= j < width else None,
+)
+_numbered(_EDGE, UNPADDED, lambda i, j, height, width: i * width + j, stops=True)
+_numbered(
+    "only the number of the column is kept within the matrix: what the kernel reads beside the image goes to "
+    "the neighbouring row",
+    f"{UNPADDED} Row and column each have to lie within the image.",
+    lambda i, j, height, width: i * width + j if 0 <= i * width + j < height * width else None,
+)
+_numbered(
+    _FORGOTTEN,
+    _START,
+    lambda i, j, height, width: i * width + j if i < height and j < width else None,
+    shifted=True,
+)
+_numbered(
+    _FORGOTTEN,
+    _START,
+    lambda i, j, height, width: i * width + j if i * width + j < height * width else None,
+    shifted=True,
 )
 _numbered(_AROUND, UNPADDED, lambda i, j, height, width: i % height * width + j % width)
 _numbered(_AROUND, UNPADDED, lambda i, j, height, width: (i * width + j) % (height * width))
@@ -588,6 +656,27 @@ def _by_columns(rows: bool, columns: bool, title: str) -> None:
         matrix = matrix.transpose(0, 1) if rows else matrix
         matrix = matrix.transpose(2, 3) if columns else matrix
         return matrix.flatten(2).flatten(0, 1)
+
+
+@mistake(
+    AS_MATRIX,
+    "output (r, c) is taken as number r · rows + c",
+    "Each row of the output above holds `columns` elements: output (r, c) is number r · columns + c.",
+    "transposed-matrix",
+    stops=True,
+)
+def _numbered_by_rows(op, weight, height, width, stride=1, padding=0):
+    values = op(weight, height, width, stride=stride, padding=padding)
+    reads = op(torch.ones_like(weight), height, width, stride=stride, padding=padding) > 0
+    rows = _places(height, weight.shape[0], stride, padding)
+    matrix, columns = torch.zeros_like(values), len(values) // rows
+    for place in range(len(values)):
+        number = place // columns * rows + place % columns
+        if number >= len(values) and reads[place].any():
+            raise Fails("IndexError", f"with size {len(values)}")
+        if number < len(values):
+            matrix[number] = torch.where(reads[place], values[place], matrix[number])
+    return matrix
 
 
 def _places(size: int, kernel: int, stride: int, padding: int) -> int:
@@ -715,6 +804,50 @@ def _inverted(op, x, weight, stride=1, padding=0):
     return (torch.linalg.pinv(matrix) @ x.flatten()).reshape(y.shape)
 
 
+@mistake(
+    BY_MATRIX,
+    "padding counts for the size of the result or for the matrix, but not for both",
+    "The matrix belongs to the convolution with the same stride and the same padding. The image that it is "
+    "built for is the result, which padding has made smaller.",
+    "transposed-matrix",
+    stops=True,
+)
+def _matrix_unpadded(op, x, weight, stride=1, padding=0):
+    if padding:
+        raise Fails("RuntimeError")
+    return op(x, weight, stride=stride)
+
+
+@mistake(
+    BY_MATRIX,
+    "the matrix is built for the small image, x, instead of the large one",
+    "The matrix belongs to the ordinary convolution, which starts from the large image: your result.",
+    "transposed-matrix",
+    stops=True,
+)
+def _matrix_of_the_small(op, x, weight, stride=1, padding=0):
+    y = op(x, weight, stride=stride, padding=padding)
+    if y.shape != x.shape:
+        raise Fails("RuntimeError")
+    return y
+
+
+@mistake(
+    BY_MATRIX,
+    "the matrix is built for the small image, x, and not transposed: this is the convolution",
+    "The matrix belongs to the ordinary convolution, which starts from the large image: your result. Its "
+    "transpose goes back.",
+    "transposed-matrix",
+)
+def _matrix_of_the_small_forward(op, x, weight, stride=1, padding=0):
+    return F.conv2d(x[None, None], weight[None, None], stride=stride, padding=padding)[0, 0]
+
+
+@mistake(BY_MATRIX, "x is flattened column by column", FLATTEN, "transposed-matrix")
+def _flattened_by_columns(op, x, weight, stride=1, padding=0):
+    return op(x.T.reshape(x.shape), weight, stride=stride, padding=padding)
+
+
 @mistake(BY_MATRIX, "the result is read column by column", FLATTEN, "transposed-matrix")
 def _read_by_columns(op, x, weight, stride=1, padding=0):
     y = op(x, weight, stride=stride, padding=padding)
@@ -766,8 +899,8 @@ _SUM = (
     "would darken the image."
 )
 _SUMMIT = (
-    "For an even factor the summit lies between two elements, for an odd one on an element: 2 "
-    "· factor or one less."
+    "The kernel is 2 · factor wide with its summit between two elements if the factor is even, and "
+    "2 · factor - 1 wide with its summit on an element if it is odd."
 )
 
 _bilinear("the kernel repeats the nearest input instead of interpolating", lambda k, t, f: torch.ones(f, f))
@@ -831,6 +964,15 @@ _bilinear(
     "the kernel is factor + 1 wide",
     lambda k, t, f: _square(_tent_around(f / 2, f + 1, f)),
     "An output lies between two inputs, so each input reaches a whole factor to both sides.",
+)
+_bilinear(
+    "the tent falls too slowly: the distance is divided by the kernel's size, not by the factor",
+    lambda k, t, f: _square(1 - (torch.arange(len(t)) - (len(t) - 1) / 2).abs() / len(t)),
+)
+_bilinear(
+    "the distance to the summit keeps its sign: before the summit the weights grow beyond 1",
+    lambda k, t, f: _square(1 - (torch.arange(len(t)) - (len(t) - 1) / 2) / f),
+    "A distance is never negative: the tent falls to both sides.",
 )
 _bilinear(
     "the tent falls twice as fast",

@@ -30,6 +30,7 @@ from .cases import (
     random_outline,
     random_pair,
 )
+from .crashes import ModuleCheck
 from .given import Reading, mended
 from .networks import Net, Plan, Up, cropped, double_conv
 
@@ -66,17 +67,20 @@ def _legal(depth: int, padding: int = 0, smallest: int = 1, largest: int = 600) 
 
 # --- The tasks --------------------------------------------------------------------------------------------
 
-_PAIR = Task("ps3", "DoubleConv", Plan(double_conv), tuple(mistakes.PAIRS), RULE, _PAGE, "unet-code")
+_PAIRS = (*mistakes.PAIRS, mistakes.UNREGISTERED)
+_LEVELS = (*mistakes.LEVELS, *_PAIRS)
+
+_PAIR = Task("ps3", "DoubleConv", Plan(double_conv), _PAIRS, RULE, _PAGE, "unet-code")
 _CROP = Task("ps3", "center_crop", cropped, tuple(mistakes.CROP), RULE, _PAGE, "unet-crop")
-_LEVEL = Task("ps3", "UpBlock", Plan(Up), (*mistakes.LEVELS, *mistakes.PAIRS), RULE, _PAGE, "unet-copy-paths")
+_LEVEL = Task("ps3", "UpBlock", Plan(Up), _LEVELS, RULE, _PAGE, "unet-code")
 _NET = Task(
     "ps3",
     "UNet",
     Plan(Net),
-    (*mistakes.NETWORKS, *mistakes.LEVELS, *mistakes.PAIRS),
+    (*mistakes.NETWORKS, *_LEVELS),
     RULE,
     _PAGE,
-    "unet-build",
+    "unet-code",
 )
 _PREDICTED = Task(
     "ps3",
@@ -104,16 +108,16 @@ _MENDED = Task(
     "ps3",
     "MendedUpBlock",
     Plan(mended),
-    (*mistakes.LEVELS, *mistakes.PAIRS),
+    _LEVELS,
     RULE,
     _PAGE,
-    "unet-crop",
+    "unet-code",
 )
 
 
 # --- DoubleConv -------------------------------------------------------------------------------------------
 
-double_conv_layers = Check(
+double_conv_layers = ModuleCheck(
     _PAIR,
     "two convolutions, a ReLU behind each",
     [
@@ -125,7 +129,7 @@ double_conv_layers = Check(
     ],
     random_pair,
 )
-double_conv_padding = Check(
+double_conv_padding = ModuleCheck(
     _PAIR,
     "padding, gradients, dtype and device",
     [
@@ -162,6 +166,7 @@ center_crop_oblong = Check(
         crop(_rows, 2, 4, "only rows are cut"),
         crop(_rows, 4, 2, "only columns are cut"),
         crop(_rows, 4, 4, "nothing is cut"),
+        crop(_rows[:3].double() / 10, 1, 2, "float64"),
         crop(_rows.reshape(1, 2, 8, 1).expand(1, 2, 8, 3), 2, 1, "three rows off each end, one column"),
     ],
     random_crop,
@@ -170,7 +175,7 @@ center_crop_oblong = Check(
 
 # --- UpBlock ----------------------------------------------------------------------------------------------
 
-up_block_joins = Check(
+up_block_joins = ModuleCheck(
     _LEVEL,
     "up, join, two convolutions",
     [
@@ -182,7 +187,7 @@ up_block_joins = Check(
     ],
     random_level,
 )
-up_block_crops = Check(
+up_block_crops = ModuleCheck(
     _LEVEL,
     "the copy is cropped at its centre",
     [
@@ -191,8 +196,9 @@ up_block_crops = Check(
         level(2, 1, (3, 4), (0, 2), about="only columns are cut"),
     ],
     partial(random_level, crops=True),
+    anchor="unet-crop",
 )
-up_block_learns = Check(
+up_block_learns = ModuleCheck(
     _LEVEL,
     "padding, gradients on both paths, dtype and device",
     [
@@ -208,7 +214,7 @@ up_block_learns = Check(
 
 # --- UNet -------------------------------------------------------------------------------------------------
 
-unet_outline = Check(
+unet_outline = ModuleCheck(
     _NET,
     "sizes, channels and number of parameters",
     [
@@ -221,8 +227,9 @@ unet_outline = Check(
     ],
     random_outline,
     count=4,
+    anchor="unet-build",
 )
-unet_shallow = Check(
+unet_shallow = ModuleCheck(
     _NET,
     "depth 1: down, bottom, up, head",
     [
@@ -232,7 +239,7 @@ unet_shallow = Check(
     random_network,
     count=4,
 )
-unet_deep = Check(
+unet_deep = ModuleCheck(
     _NET,
     "depth 2 and 3: every copy meets its own level",
     [
@@ -243,7 +250,7 @@ unet_deep = Check(
     partial(random_network, depths=(2,)),
     count=3,
 )
-unet_padded = Check(
+unet_padded = ModuleCheck(
     _NET,
     "padded: scores for every pixel",
     [
@@ -254,7 +261,7 @@ unet_padded = Check(
     partial(random_network, depths=(1, 2), padding=1),
     count=4,
 )
-unet_learns = Check(
+unet_learns = ModuleCheck(
     _NET,
     "gradients, dtype and device",
     [
@@ -270,10 +277,18 @@ unet_learns = Check(
 # --- predicted --------------------------------------------------------------------------------------------
 
 predicted_down = Check(_PREDICTED, "the way down", [question("a"), question("b")])
-predicted_crops = Check(_PREDICTED, "the crops", [question("c"), question("d")])
-predicted_sizes = Check(_PREDICTED, "the scores, and the next legal size", [question("e"), question("f")])
+predicted_crops = Check(_PREDICTED, "the crops", [question("c"), question("d")], anchor="unet-crop")
+predicted_sizes = Check(
+    _PREDICTED,
+    "the scores, and the next legal size",
+    [question("e"), question("f")],
+    anchor="unet-sizes",
+)
 predicted_weights = Check(
-    _PREDICTED, "channels and parameters", [question("g"), question("h"), question("i")]
+    _PREDICTED,
+    "channels and parameters",
+    [question("g"), question("h"), question("i")],
+    anchor="unet-parameters",
 )
 
 # --- legal_input_sizes ------------------------------------------------------------------------------------
@@ -337,7 +352,7 @@ count_parameters_deep = Check(
 
 # --- MendedUpBlock ----------------------------------------------------------------------------------------
 
-mended_up_block_shifted = Check(
+mended_up_block_shifted = ModuleCheck(
     _MENDED,
     "first report: images that are not square",
     [
@@ -346,8 +361,9 @@ mended_up_block_shifted = Check(
         block(2, 3, 1, (2, 2), (0, 1), about="only columns are cut"),
     ],
     partial(random_block, oblong=True),
+    anchor="unet-crop",
 )
-mended_up_block_learns = Check(
+mended_up_block_learns = ModuleCheck(
     _MENDED,
     "second report: the early layers learn slowly",
     [
@@ -357,7 +373,7 @@ mended_up_block_learns = Check(
     partial(random_block, gradients=True),
     count=6,
 )
-mended_up_block_moves = Check(
+mended_up_block_moves = ModuleCheck(
     _MENDED,
     "third report: other devices and other dtypes",
     [

@@ -24,6 +24,9 @@ class Sizes(Case):
             return None
         if not isinstance(sizes, Sequence) or isinstance(sizes, str):
             raise TypeError(f"a list of whole numbers is expected, not {type(sizes).__name__}")
+        for size in sizes:
+            if not hasattr(size, "__index__"):
+                raise TypeError(f"whole numbers are expected in the list, not {size!r:.40}")
         return torch.tensor([operator.index(size) for size in sizes], dtype=torch.int64)
 
 

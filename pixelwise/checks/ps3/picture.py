@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -51,6 +54,38 @@ def maps(net: nn.Module, channels: int, size: int) -> list[tuple[str, int, int]]
     with torch.no_grad(), _Maps() as noted:
         net(torch.empty(1, channels, size, size, device="meta"))
     return [("image", channels, size), *noted.seen]
+
+
+def print_scores(cls: Module, legal_input_sizes: Callable[..., Any]) -> None:
+    """Print the first sizes that `legal_input_sizes(depth, padding)` lists, and the scores' rows for each."""
+    for depth, padding in ((1, 0), (2, 0), (4, 0), (3, 1)):
+        sizes = attempt(legal_input_sizes, depth, padding)
+        if sizes is None:
+            return
+        listed = isinstance(sizes, Sequence) and not isinstance(sizes, str)
+        if not listed or not all(hasattr(rows, "__index__") for rows in sizes):
+            print(f"A list of whole numbers is needed, and yours is {sizes!r:.60}.")
+            return
+        with torch.device("meta"):
+            net = attempt(cls, 1, 1, base_channels=1, depth=depth, padding=padding)
+        if net is None:
+            return
+        pairs = ", ".join(_scores(net, operator.index(rows)) for rows in sizes[:5])
+        print(f"depth {depth}, padding {padding}: {pairs or 'no size'}")
+
+
+def _scores(net: nn.Module, size: int) -> str:
+    """An image's rows and those of its scores, and what stands against that size."""
+    try:
+        with torch.no_grad(), _Maps() as noted:
+            scores = net(torch.empty(1, 1, size, size, device="meta"))
+        shown = f"{size} → {scores.shape[2]}"
+    except Exception as error:
+        return f"{size} → no scores ({type(net).__name__} raised {type(error).__name__})"
+    for (_, _, rows), (operation, _, _) in pairwise([("image", 1, size), *noted.seen]):
+        if operation == "pooling" and rows % 2:
+            return f"{shown} (but a pooling meets {rows} rows)"
+    return shown
 
 
 def draw_sizes(cls: Module, size: int, in_channels: int = 1, **settings: Any) -> None:

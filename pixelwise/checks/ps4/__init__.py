@@ -262,6 +262,7 @@ pixelwise_cross_entropy_learns = Check(
         call(PIXEL, COW, gradients=True, about="the chapter's pixel"),
         call(pixel(0.5, 0.25, -1.125, dtype=torch.float64), label(2), about="float64"),
         call(pixel(1000, 0), label(1), gradients=True, about="wrong by 1000"),
+        call(pixel(1000, 0), label(0), gradients=True, about="right by 1000"),
     ],
     partial(random_call, positions=False, precise=True, gradients=True),
     count=6,
@@ -349,7 +350,7 @@ weighted_cross_entropy_learns = Check(
     _WEIGHTED,
     "scores far from 0; gradients and dtype are kept, and arguments stay as they were",
     [
-        call(_SQUARE, _void_target, ignore_index=255, gradients=True, about="void has no gradient"),
+        call(_SQUARE, _void_target, ignore_index=255, gradients=True, about="the gradient at void is 0"),
         call(
             pixel(1000, 0),
             label(1),
@@ -422,8 +423,13 @@ mended_mean_loss_nothing = Check(
     "nothing to count; scores far from 0, gradients, dtype",
     [
         call(torch.zeros(1, 2, 1, 2), torch.full((1, 1, 2), 255), about="nothing but void"),
-        call(_SQUARE, torch.full((1, 2, 2), 255), gradients=True, about="nothing but void: no gradient"),
-        call(_SQUARE, _void_target, gradients=True, about="void has no gradient"),
+        call(
+            _SQUARE,
+            torch.full((1, 2, 2), 255),
+            gradients=True,
+            about="nothing but void: backward() runs, and the gradient is 0",
+        ),
+        call(_SQUARE, _void_target, gradients=True, about="the gradient at void is 0"),
         call(1000 * _SQUARE, _void_target, about="scores far from 0"),
     ],
     partial(random_void, precise=True, gradients=True),
@@ -442,10 +448,11 @@ mended_focal_loss = Check(
 )
 mended_focal_loss_images = Check(
     _FOCAL,
-    "several images; gradients, dtype",
+    "several images; scores far from 0, gradients, dtype",
     [
         call(_PAIR, _PAIR_TARGET, about="two images"),
         call(_SQUARE, _SQUARE_TARGET, gradients=True, about="gradients by autograd"),
+        call(1000 * _SQUARE, _SQUARE_TARGET, gradients=True, about="scores far from 0"),
     ],
     partial(random_focal, images=True, precise=True, gradients=True),
     count=6,
@@ -513,7 +520,7 @@ iou = Check(
     _IOU,
     "intersection over union of each class",
     [
-        counts([[2, 1], [1, 4]], about="eight positions"),
+        counts([[2, 1], [3, 4]], about="ten positions"),
         counts([[5, 0], [3, 2]], about="class 1 is missed three times"),
         counts([[6, 0, 0], [0, 3, 0], [0, 0, 1]], about="all is right"),
         counts([[3, 1, 0], [2, 2, 4], [0, 1, 7]], about="three classes"),

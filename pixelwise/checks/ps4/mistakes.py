@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..misunderstanding import Misunderstanding, mistake
+from ..misunderstanding import Fails, Misunderstanding, mistake
 
 Bank = list[Misunderstanding]
 
@@ -106,6 +106,24 @@ def _advice(title: str) -> str:
     return AXIS
 
 
+BROADCAST = (
+    "`gather` keeps the axis along which it picks: (N, 1, H, W). Beside (N, H, W) PyTorch makes N × N maps "
+    "of this, every image with every other one. With a single image it goes unnoticed."
+)
+KEEPDIM = (
+    "A sum over the classes has the shape (N, H, W). Beside (N, K, H, W) PyTorch takes its images for "
+    "classes; with a single image it goes unnoticed. `keepdim=True` keeps the axis, of size 1."
+)
+
+
+def _or_fails(of: Callable[[], Tensor]) -> Tensor:
+    """What `of()` gives; where sizes do not go together, a student's code stops as well."""
+    try:
+        return of()
+    except RuntimeError:
+        raise Fails("RuntimeError") from None
+
+
 # --- pixel_softmax ----------------------------------------------------------------------------------------
 
 SOFTMAX: Bank = []
@@ -153,10 +171,28 @@ _softmax(
 )
 
 
+def _powers(scores: Tensor) -> Tensor:
+    """The exponentials, from the largest score of each position on."""
+    return (scores - scores.amax(1, keepdim=True)).exp()
+
+
 def _shifted(scores: Tensor, shift: Tensor) -> Tensor:
     powers = (scores - shift).exp()
     return powers / powers.sum(1, keepdim=True)
 
+
+def _without_axis(title: str, of: Callable[[Tensor], Tensor]) -> None:
+    @mistake(SOFTMAX, title, KEEPDIM, "loss-softmax", stops=True)
+    def _(op, scores):
+        return _or_fails(lambda: of(scores))
+
+
+_DROPPED = "the sum or the largest score loses the axis of the classes: `keepdim` is missing"
+_without_axis(_DROPPED, lambda s: _powers(s) / _powers(s).sum(1))
+_without_axis(_DROPPED, lambda s: (s - s.amax(1)).softmax(1))
+_without_axis(_DROPPED, lambda s: (s - s.amax(1)).exp() / (s - s.amax(1)).exp().sum(1))
+_without_axis(_DROPPED, lambda s: (s - s.logsumexp(1)).exp())
+_without_axis(_DROPPED, lambda s: s.exp() / s.exp().sum(1))
 
 _MAXIMUM = (
     "Any number may be taken from the scores of a position, the same for all its classes. Take its own "
@@ -216,20 +252,26 @@ def _paid(log_p: Tensor, target: Tensor) -> Tensor:
     return F.nll_loss(log_p, target, reduction="sum")
 
 
-_loss(
-    ENTROPY,
-    "a probability is rounded to 0 before its logarithm is taken",
-    UNDERFLOW,
-    lambda s, t: _paid(s.softmax(1).log(), t),
-    "loss-stability",
-)
-_loss(
-    ENTROPY,
-    "the exponentials overflow",
-    OVERFLOW,
-    lambda s, t: _paid((s.exp() / s.exp().sum(1, keepdim=True)).log(), t),
-    "loss-stability",
-)
+def _multiplied(log_p: Tensor, target: Tensor) -> Tensor:
+    """By a one-hot target: where the logarithm is infinite and the target 0, that is nan."""
+    return -(_one_hot(log_p, target) * log_p).sum()
+
+
+for _pay in (_paid, _multiplied):
+    _loss(
+        ENTROPY,
+        "a probability is rounded to 0 before its logarithm is taken",
+        UNDERFLOW,
+        lambda s, t, pay=_pay: pay(s.softmax(1).log(), t),
+        "loss-stability",
+    )
+    _loss(
+        ENTROPY,
+        "the exponentials overflow",
+        OVERFLOW,
+        lambda s, t, pay=_pay: pay((s.exp() / s.exp().sum(1, keepdim=True)).log(), t),
+        "loss-stability",
+    )
 _loss(
     ENTROPY,
     "the sum of the exponentials overflows",
@@ -253,6 +295,22 @@ for _power in (5, 6, 7, 8, 9, 10, 12, 15, 16, 20, 30):
         lambda s, t, least=10.0**-_power: _paid((s.softmax(1) + least).log(), t),
         "loss-stability",
     )
+_BROADCAST = "the scores of every image meet the labels of every other one, as (N, H, W) and (N, 1, H, W) do"
+_changed(ENTROPY, _BROADCAST, BROADCAST, lambda y, s, t: y * len(t), "loss-cross-entropy")
+
+
+def _without_axis_in_loss(of: Callable[[Tensor], Tensor]) -> None:
+    """Wrong logarithms of the probabilities, `of(scores)`."""
+
+    @mistake(ENTROPY, _DROPPED, KEEPDIM, "loss-softmax", stops=True)
+    def _(op, scores, target):
+        return _or_fails(lambda: _paid(of(scores), target))
+
+
+_without_axis_in_loss(lambda s: s - s.logsumexp(1))
+_without_axis_in_loss(lambda s: (_powers(s) / _powers(s).sum(1)).log())
+_without_axis_in_loss(lambda s: (s.exp() / s.exp().sum(1)).log())
+
 _changed(
     ENTROPY,
     "the mean over all positions and images is taken",
@@ -365,6 +423,14 @@ _loss(
     "the scores are reshaped into rows of K, and the rows are not those of a position",
     f"{AXIS} {ROWS}",
     lambda s, t: F.cross_entropy(s.reshape(-1, s.shape[1]), t.flatten(), reduction="sum"),
+    "loss-softmax",
+)
+_AS_ONE_IMAGE = "the batch is reshaped into K rows, as if it were a single image"
+_loss(
+    ENTROPY,
+    _AS_ONE_IMAGE,
+    f"{AXIS} {ROWS}",
+    lambda s, t: F.cross_entropy(s.reshape(s.shape[1], -1).T, t.flatten(), reduction="sum"),
     "loss-softmax",
 )
 _loss(
@@ -606,6 +672,16 @@ def _(op, scores, target, class_weights=None, ignore_index=-100):
     return op(scores, target, ignore_index=ignore_index)
 
 
+# Before the next one: without class weights both divide by the same number.
+@_weighted(
+    "the sum is divided by the number of positions that count",
+    "The lecture's loss is a sum, and so is this one: nothing is divided.",
+    "loss-sum-or-mean",
+)
+def _(op, scores, target, class_weights=None, ignore_index=-100):
+    return op(scores, target, class_weights, ignore_index) / (target != ignore_index).sum()
+
+
 @_weighted(
     "the sum is divided by the sum of the weights",
     "That is the weighted mean, PyTorch's default. The lecture's loss is a sum, and so is this one.",
@@ -615,15 +691,6 @@ def _(op, scores, target, class_weights=None, ignore_index=-100):
     ones = torch.ones(scores.shape[1], dtype=scores.dtype) if class_weights is None else class_weights
     counted = target != ignore_index
     return op(scores, target, class_weights, ignore_index) / ones[target[counted]].sum()
-
-
-@_weighted(
-    "the sum is divided by the number of positions that count",
-    "The lecture's loss is a sum, and so is this one: nothing is divided.",
-    "loss-sum-or-mean",
-)
-def _(op, scores, target, class_weights=None, ignore_index=-100):
-    return op(scores, target, class_weights, ignore_index) / (target != ignore_index).sum()
 
 
 @_weighted(
@@ -726,7 +793,22 @@ _relabelled("ignored positions count as the last class", _VOID_IS_NOT, lambda s:
 _relabelled("ignored positions count as what is predicted there", _VOID_IS_NOT, lambda s: s.argmax(1))
 
 
-@_weighted("ignore_index passes over nothing when it is the number of a class", VOID, "loss-void")
+def _nothing_ignored(kind: str) -> None:
+    @mistake(
+        WEIGHTED, "no position is ignored: `ignore_index` plays no part", _ARGUMENT, "loss-void", stops=True
+    )
+    def _(op, scores, target, class_weights=None, ignore_index=-100):
+        if ((target < 0) | (target >= scores.shape[1])).any():
+            raise Fails(kind)
+        return op(scores, target, class_weights)
+
+
+_ARGUMENT = f"{VOID} Which label that is says an argument: −100, 255, or the number of a class."
+_nothing_ignored("RuntimeError")
+_nothing_ignored("IndexError")
+
+
+@_weighted("positions are not ignored where `ignore_index` is the number of a class", _ARGUMENT, "loss-void")
 def _(op, scores, target, class_weights=None, ignore_index=-100):
     inside = 0 <= ignore_index < scores.shape[1]
     return op(scores, target, class_weights, -100 if inside else ignore_index)
@@ -756,7 +838,7 @@ def _(op, scores, target, class_weights=None, ignore_index=-100):
 
 @_weighted(
     "a sum over nothing becomes nan",
-    "Where no position counts, the sum is 0. A nan would go into every parameter of the network.",
+    "Where no position counts, the sum is 0. A nan would go into every sum that this one is added to.",
     "loss-sum-or-mean",
 )
 def _(op, scores, target, class_weights=None, ignore_index=-100):
@@ -770,16 +852,41 @@ def _(op, scores, target, class_weights=None, ignore_index=-100):
     return F.nll_loss(scores.softmax(1).log(), target, **settings)
 
 
+def _true_alone(scores: Tensor, target: Tensor) -> Tensor:
+    """The score of the true class, with the axis that `gather` keeps: (N, 1, H, W)."""
+    return scores.gather(1, target[:, None])
+
+
+def _broadcast(both: bool) -> None:
+    """both: whether −log p as a whole is (N, 1, H, W), and not the score of the true class alone."""
+
+    @_weighted(_BROADCAST, BROADCAST, "loss-cross-entropy")
+    def _(op, scores, target, class_weights=None, ignore_index=-100):
+        known = target != ignore_index
+        label = target.where(known, 0)
+        paid = scores.logsumexp(1, keepdim=both) - _true_alone(scores, label)
+        weight = torch.ones_like(paid[:, 0]) if class_weights is None else class_weights[label]
+        return (known * weight * paid).sum()
+
+
+_broadcast(both=True)
+_broadcast(both=False)
+
+
 # --- border_weight_map ------------------------------------------------------------------------------------
 
 BORDERS: Bank = []
 
 
-def _distances(instances: Tensor, metric: float = 2.0) -> Tensor:
-    """The distance of each position to each cell, (number of cells, H, W)."""
+def _distances(instances: Tensor, metric: float = 2.0, inverted: bool = False) -> Tensor:
+    """The distance of each position to each cell, (number of cells, H, W); inverted: to all but that cell."""
     places = torch.cartesian_prod(*[torch.arange(float(n)) for n in instances.shape]).reshape(-1, 2)
     flat = instances.flatten()
-    rows = [torch.cdist(places, places[flat == cell], p=metric).amin(1) for cell in flat.unique() if cell > 0]
+    rows = [
+        torch.cdist(places, places[(flat == cell) != inverted], p=metric).amin(1)
+        for cell in flat.unique()
+        if cell > 0
+    ]
     return torch.cat([places.new_zeros(0), *rows]).reshape(len(rows), *instances.shape)
 
 
@@ -855,6 +962,72 @@ def _(op, instances, w0=10, sigma=5, class_weights=(1, 1)):
         return op(instances, w0, sigma, class_weights)
     reach = distances.amin(0) + distances.amax(0)
     return op(instances, 0, sigma, class_weights) + w0 * (-(reach**2) / (2 * sigma**2)).exp()
+
+
+def _term(first: Tensor, second: Tensor, w0: float, sigma: float) -> Tensor:
+    return w0 * (-((first + second) ** 2) / (2 * sigma**2)).exp()
+
+
+@mistake(BORDERS, "the first two cells are taken instead of the nearest two", BORDER, "loss-border")
+def _(op, instances, w0=10, sigma=5, class_weights=(1, 1)):
+    distances = _distances(instances)
+    if len(distances) < 2:
+        return op(instances, w0, sigma, class_weights)
+    return op(instances, 0, sigma, class_weights) + _term(distances[0], distances[1], w0, sigma)
+
+
+@mistake(
+    BORDERS,
+    "distances are 0 outside of a cell and are measured inside it: the mask is the wrong way round",
+    f"{BORDER} SciPy's distance transform measures from every pixel to the nearest zero: the cell has to be "
+    "the zeros, and nothing else.",
+    "loss-border",
+)
+def _(op, instances, w0=10, sigma=5, class_weights=(1, 1)):
+    distances = _distances(instances, inverted=True)
+    if len(distances) < 2:
+        return op(instances, w0, sigma, class_weights)
+    first, second = distances.sort(0).values[:2]
+    return op(instances, 0, sigma, class_weights) + _term(first, second, w0, sigma)
+
+
+def _counted_through(nowhere: Callable[[Tensor], Tensor]) -> None:
+    """All numbers from 1 to the largest count as cells. nowhere: the distances to one that is not there."""
+
+    @mistake(
+        BORDERS,
+        "all numbers from 1 to the largest are taken for cells, also those that no cell has",
+        "Cells are numbered in any order, and numbers may be missing: `instances` says which there are.",
+        "loss-border",
+        stops=True,
+    )
+    def _(op, instances, w0=10, sigma=5, class_weights=(1, 1)):
+        present = set(instances[instances > 0].tolist())
+        missing = int(instances.max()) - len(present)
+        if not missing:
+            return op(instances, w0, sigma, class_weights)
+        distances = torch.cat([_distances(instances), nowhere(instances).expand(missing, *instances.shape)])
+        first, second = distances.sort(0).values[:2]
+        return op(instances, 0, sigma, class_weights) + _term(first, second, w0, sigma)
+
+
+def _stops(kind: str) -> Callable[[Tensor], Tensor]:
+    def nowhere(instances: Tensor) -> Tensor:
+        raise Fails(kind)
+
+    return nowhere
+
+
+def _above_the_corner(instances: Tensor) -> Tensor:
+    """What SciPy's distance transform says where there is no zero: the distance to (−1, 0)."""
+    height, width = instances.shape
+    return torch.hypot(torch.arange(1.0, height + 1)[:, None], torch.arange(float(width)))
+
+
+_counted_through(_stops("IndexError"))
+_counted_through(_stops("ValueError"))
+_counted_through(_above_the_corner)
+_counted_through(lambda instances: torch.zeros(instances.shape))
 
 
 @mistake(BORDERS, "the distances to all cells are added", BORDER, "loss-border")
@@ -995,13 +1168,61 @@ def _(op, scores, target, ignore_index=255):
 
 
 @_mean(
-    "the mean of each image is taken, and then the mean over the images",
+    "the mean over nothing is nan",
+    "If no position counts, the loss is 0. A nan would go into every average of losses, and the gradient of "
+    "a quotient 0 / 0 into every parameter of the network.",
+)
+def _(op, scores, target, ignore_index=255):
+    return F.cross_entropy(scores, target, ignore_index=ignore_index)
+
+
+_IMAGE_MEANS = "the mean of each image is taken, and then the mean over the images"
+
+
+@_mean(
+    _IMAGE_MEANS,
     f"{_COUNTED} Images with few such positions would count more.",
 )
 def _(op, scores, target, ignore_index=255):
     return torch.stack(
         [op(s[None], t[None], ignore_index) for s, t in zip(scores, target, strict=True)]
     ).mean()
+
+
+def _mean_of_means(means: Callable[[Tensor], Tensor]) -> None:
+    """`means(values)` of the means of the images; that of an image of void alone is nan."""
+
+    @_mean(_IMAGE_MEANS, f"{_COUNTED} Images with few such positions would count more.")
+    def _(op, scores, target, ignore_index=255):
+        pairs = zip(scores, target, strict=True)
+        values = [F.cross_entropy(s[None], t[None], ignore_index=ignore_index) for s, t in pairs]
+        return means(torch.stack(values))
+
+
+_mean_of_means(Tensor.mean)
+_mean_of_means(Tensor.nanmean)
+_mean_of_means(lambda values: values.nanmean().nan_to_num(0))
+
+
+def _broadcast_mean(both: bool) -> None:
+    """both: whether −log p as a whole is (N, 1, H, W), and not the score of the true class alone."""
+
+    @_mean(_BROADCAST, BROADCAST, "loss-cross-entropy")
+    def _(op, scores, target, ignore_index=255):
+        known = target != ignore_index
+        paid = scores.logsumexp(1, keepdim=both) - _true_alone(scores, target.where(known, 0))
+        return (known * paid).sum() / known.sum().clamp(min=1)
+
+
+_broadcast_mean(both=True)
+_broadcast_mean(both=False)
+
+
+@_mean("a probability is rounded to 0 before its logarithm is taken", UNDERFLOW, "loss-stability")
+def _(op, scores, target, ignore_index=255):
+    known = target != ignore_index
+    paid = F.nll_loss(scores.softmax(1).log(), target, ignore_index=ignore_index, reduction="sum")
+    return paid / known.sum().clamp(min=1)
 
 
 @_mean(
@@ -1020,14 +1241,6 @@ def _(op, scores, target, ignore_index=255):
 )
 def _(op, scores, target, ignore_index=255):
     return op(scores, target, 255)
-
-
-@_mean(
-    "the mean over nothing is nan",
-    "If no position counts, the loss is 0. A nan would go into every parameter of the network.",
-)
-def _(op, scores, target, ignore_index=255):
-    return F.cross_entropy(scores, target, ignore_index=ignore_index)
 
 
 @_mean(
@@ -1075,6 +1288,29 @@ def _focal_axis(title: str, order: tuple[int, ...]) -> None:
 _focal_axis("rows and columns of the scores are swapped on the way", (0, 3, 2, 1))
 _focal_axis("the axis of the classes is moved to the front", (1, 0, 2, 3))
 _focal_axis("the images come last among the positions", (2, 3, 0, 1))
+
+
+@_focal(_AS_ONE_IMAGE, f"{AXIS} {ROWS}")
+def _(op, scores, target, gamma=2):
+    return _focused(scores.reshape(scores.shape[1], -1).T.log_softmax(1), target.flatten(), gamma)
+
+
+def _one_hot_focused(log_p: Tensor, target: Tensor, gamma: float) -> Tensor:
+    costs = -(_one_hot(log_p, target) * log_p).sum(1)
+    return ((1 - (-costs).exp()) ** gamma * costs).mean()
+
+
+for _of in (_focused, _one_hot_focused):
+
+    @_focal("a probability is rounded to 0 before its logarithm is taken", UNDERFLOW, "loss-stability")
+    def _(op, scores, target, gamma=2, of=_of):
+        return of(scores.softmax(1).log(), target, gamma)
+
+
+@_focal(_BROADCAST, BROADCAST, "loss-cross-entropy")
+def _(op, scores, target, gamma=2):
+    costs = scores.logsumexp(1) - _true_alone(scores, target)
+    return ((1 - (-costs).exp()) ** gamma * costs).mean()
 
 
 for _title, _wrong in WRONG_SOFTMAX.items():
@@ -1298,7 +1534,25 @@ def _(op, prediction, target, num_classes, ignore_index=255):
     return op(prediction, target.where(target != ignore_index, prediction), num_classes, -7)
 
 
-@_confusion("ignore_index is not passed over where it is the number of a class", VOID_COUNTS)
+def _nothing_ignored_in_counts(kind: str) -> None:
+    @mistake(
+        CONFUSION,
+        "no position is ignored: `ignore_index` plays no part",
+        VOID_COUNTS,
+        "problem-iou",
+        stops=True,
+    )
+    def _(op, prediction, target, num_classes, ignore_index=255):
+        if (target >= num_classes).any():
+            raise Fails(kind)
+        return op(prediction, target, num_classes, -7)
+
+
+_nothing_ignored_in_counts("RuntimeError")
+_nothing_ignored_in_counts("IndexError")
+
+
+@_confusion("positions are not ignored where `ignore_index` is the number of a class", VOID_COUNTS)
 def _(op, prediction, target, num_classes, ignore_index=255):
     return op(prediction, target, num_classes, 255)
 

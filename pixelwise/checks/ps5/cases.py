@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..case import Case, Random, reals
-from .model import Arrived, PixelClassifier
+from .model import Arrived, PixelClassifier, WithoutNumbers
 
 VOID = 255
 
@@ -19,24 +20,24 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True)
 class StepCase(Case):
-    """Some steps of `train_step` on one batch, with a `PixelClassifier` and plain gradient descent.
+    """Some steps of `train_step` on one batch, with a `PixelClassifier` and gradient descent.
 
     arguments  weight (K, C), images (N, C, H, W), targets (N, H, W)
-    settings   steps; norm, whether the model has a batch norm; evaluating, whether it comes in eval mode;
-               look, what is compared afterwards: "weight", "loss" or "mean" (of the batch norm)
+    settings   steps; lr, momentum, of the optimizer; norm, whether the model has a batch norm; evaluating,
+               whether it comes in eval mode; look, what is compared afterwards: "weight", "loss" or "mean"
+               (of the batch norm)
     """
 
     def call(self, function: Function) -> Any:
         given = self.arguments
         model = PixelClassifier(given["weight"], self.settings.get("norm", False))
         model.train(not self.settings.get("evaluating", False))
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        optimizer = torch.optim.SGD(model.parameters(), **self._optimizer())
         loss = None
-        try:
-            with torch.enable_grad():
-                for _ in range(self.settings["steps"]):
-                    loss = function(model, optimizer, given["images"], given["targets"])
-        except Arrived:
+        with torch.enable_grad(), _elsewhere(model):
+            for _ in range(self.settings["steps"]):
+                loss = function(model, optimizer, given["images"], given["targets"])
+        if model.weight.is_meta and model.passes:
             return torch.empty(0, device="meta")
         return {
             "loss": loss,
@@ -47,13 +48,19 @@ class StepCase(Case):
     def shown(self, name: str, written: dict[str, str]) -> list[str]:
         lines = [f"model = ps5.PixelClassifier({_weight(self, written)})"]
         lines += ["model.eval()"] if self.settings.get("evaluating") else []
-        lines += ["optimizer = torch.optim.SGD(model.parameters(), lr=0.5)"]
+        settings = ", ".join(f"{name}={value}" for name, value in self._optimizer().items())
+        lines += [f"optimizer = torch.optim.SGD(model.parameters(), {settings})"]
         call = f"{name}(model, optimizer, {written['images']}, {written['targets']})"
         steps, look = self.settings["steps"], self.settings["look"]
         if look == "loss":
             return [*lines, call]
         lines += [call] if steps == 1 else [f"for _ in range({steps}):", f"    {call}"]
         return [*lines, {"weight": "model.weight", "mean": "model.norm.running_mean"}[look]]
+
+    def _optimizer(self) -> dict[str, float]:
+        return {"lr": 0.5} | {
+            name: self.settings[name] for name in ("lr", "momentum") if name in self.settings
+        }
 
 
 @dataclass(frozen=True)
@@ -75,10 +82,10 @@ class EvaluationCase(Case):
                 model.with_graph = 0
         model.train(self.settings.get("training", True))
         batches = list(zip(given["images"].split(sizes), given["targets"].split(sizes), strict=True))
-        try:
-            with torch.enable_grad():
-                iou = function(model, batches, len(given["weight"]))
-        except Arrived:
+        iou = None
+        with torch.enable_grad(), _elsewhere(model):
+            iou = function(model, batches, len(given["weight"]))
+        if model.weight.is_meta and model.passes:
             return torch.empty(0, device="meta")
         return {
             "iou": iou,
@@ -102,6 +109,16 @@ class EvaluationCase(Case):
             "graphs": "model.with_graph",
         }
         return [*lines, *filter(None, [look.get(self.settings["look"])])]
+
+
+@contextlib.contextmanager
+def _elsewhere(model: PixelClassifier) -> Iterator[None]:
+    """Ends the block at the first number that is asked for, if the model is on a device without numbers."""
+    if not model.weight.is_meta:
+        yield
+        return
+    with contextlib.suppress(Arrived), WithoutNumbers():
+        yield
 
 
 @dataclass(frozen=True)
@@ -186,7 +203,9 @@ def random_steps(
 ) -> StepCase:
     """`count` steps with random images. void: whether some pixels are void."""
     weight, images, targets = _tensors(rng, large, void)
-    more = {"norm": norm, "evaluating": evaluating} if norm else {}
+    more: dict[str, Any] = {"lr": rng.choice((0.5, 0.25, 0.1))}
+    more |= {"momentum": 0.9} if count > 1 else {}
+    more |= {"norm": norm, "evaluating": evaluating} if norm else {}
     return steps(weight, images, targets, steps=count, look=look, **more)
 
 

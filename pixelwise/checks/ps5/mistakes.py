@@ -17,6 +17,10 @@ from .cases import VOID
 
 Batches = Sequence[tuple[Tensor, Tensor]]
 
+MODES = "training-modes"
+#: The section on the measure, on the page that explains it. The training chapter has others.
+IOU = "problem-iou"
+
 STEP: list[Misunderstanding] = []
 EVALUATION: list[Misunderstanding] = []
 ABLATION: list[Misunderstanding] = []
@@ -93,17 +97,24 @@ def _step(
     gradients: str = "fresh",
     mode: bool = True,
 ) -> float:
-    """A step with one thing changed. gradients: "fresh", "kept", "late" (of the step before) or "none"."""
+    """A step with one thing changed.
+
+    gradients  "fresh", "kept", "late" (of the step before; "between": and after the forward pass) or "none"
+    """
     model.train(mode)
     if gradients == "late":
         optimizer.step()
-    if gradients != "kept":
+    if gradients not in ("kept", "between"):
         optimizer.zero_grad()
-    value = loss_of(model(images.to(model.weight.device)), targets)
+    home = model.weight.device
+    value = loss_of(model(images.to(home)), targets.to(home))
+    if gradients == "between":
+        optimizer.step()
+        optimizer.zero_grad()
     (factor * value).backward()
     if gradients == "none":
         optimizer.zero_grad()
-    if gradients != "late":
+    if gradients not in ("late", "between"):
         optimizer.step()
     return value.item()
 
@@ -145,17 +156,41 @@ def _sigmoids(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 _steps("the gradients of earlier steps are still there", GRADIENTS, "training-autodiff", gradients="kept")
+# Before the next one: in a single step, gradients that come too late move nothing either.
 _steps(
-    "the optimizer steps before the gradients of this batch are there, or not at all",
-    ORDER,
-    gradients="late",
-)
-_steps(
-    "the weights never move: no step is taken, or its gradients were emptied before it",
+    "the weights do not move: no step is taken, or its gradients were emptied before it, or come after it",
     ORDER,
     gradients="none",
 )
-_steps("the step is twice as long, as after two calls of `backward()` or of `step()`", ONCE, factor=2)
+for _gradients in ("late", "between"):
+    _steps("the optimizer steps before the gradients of this batch are there", ORDER, gradients=_gradients)
+_LONG = "the step is twice as long, as after two calls of `backward()` or of `step()`"
+_steps(_LONG, ONCE, factor=2)
+
+
+@mistake(STEP, _LONG, ONCE, "training-loop", costly=True)
+def _(op, model, optimizer, images, targets):
+    value = op(model, optimizer, images, targets)
+    optimizer.step()
+    return value
+
+
+def _past_the_optimizer(rate: Callable[[Any], float]) -> None:
+    @mistake(
+        STEP,
+        "the weights are moved past the optimizer that is given",
+        "Learning rate and momentum are the optimizer's: its own `step()` moves the weights. An optimizer "
+        "that is made anew in each step forgets what it has gathered.",
+        "training-sgd",
+        costly=True,
+    )
+    def _(op, model, optimizer, images, targets):
+        return op(model, torch.optim.SGD(model.parameters(), lr=rate(optimizer)), images, targets)
+
+
+_past_the_optimizer(lambda optimizer: optimizer.param_groups[0]["lr"])
+for _rate in (0.5, 1.0, 0.1, 0.01, 0.001):
+    _past_the_optimizer(lambda optimizer, rate=_rate: rate)
 _steps("the step goes up the slope", ONCE, "training-one-weight", factor=-1)
 _steps(
     "the loss is a sum over pixels, not their mean",
@@ -169,7 +204,7 @@ _steps("the mean is taken image by image first", MEAN, loss_of=_image_by_image)
 _steps("the softmax is taken twice", LOGITS, loss_of=lambda s, t: mean_loss(s.softmax(1), t))
 _steps("the scores are reshaped without moving the class axis to the end", CLASS_AXIS, loss_of=_reshaped)
 _steps("each class gets a sigmoid of its own, though classes exclude each other", LOGITS, loss_of=_sigmoids)
-_steps("the step is taken in eval mode", TRAINING, mode=False)
+_steps("the step is taken in eval mode", TRAINING, "training-modes", mode=False)
 
 
 def _scaled(title: str, by: Callable[[Tensor, Tensor], float], both: bool = True) -> None:
@@ -223,20 +258,20 @@ def _counted(
         model.train(mode)
     with torch.set_grad_enabled(graph):
         for x, y in batches:
-            scores = model(x.to(model.weight.device)).detach()
+            scores = model(x.to(model.weight.device)).detach().to(x.device)
             matrix.update(classes(scores), targets_as(y))
     model.train(before if afterwards is None else afterwards)
     return matrix
 
 
-def _evaluates(title: str, advice: str, section: str = "training-results", **change: Any) -> None:
+def _evaluates(title: str, advice: str, section: str = IOU, **change: Any) -> None:
     @mistake(EVALUATION, title, advice, section, costly=True)
     def _(op, model, batches, num_classes):
         return _counted(model, batches, num_classes, **change).iou()
 
 
 def _absent(title: str, value: float) -> None:
-    @mistake(EVALUATION, title, NOBODY, "training-results", costly=True)
+    @mistake(EVALUATION, title, NOBODY, IOU, costly=True)
     def _(op, model, batches, num_classes):
         return op(model, batches, num_classes).nan_to_num(value)
 
@@ -246,7 +281,7 @@ _absent("a class that is nowhere gets the IoU 1", 1.0)
 
 
 def _averaged(title: str, of: Callable[[Batches], Batches], means: Callable[[Tensor], Tensor]) -> None:
-    @mistake(EVALUATION, title, SUM_UP, "training-results", costly=True)
+    @mistake(EVALUATION, title, SUM_UP, IOU, costly=True)
     def _(op, model, batches, num_classes):
         ious = [op(model, [part], num_classes) for part in of(batches)]
         return means(torch.stack(ious))
@@ -268,7 +303,7 @@ for _mean in _MEANS:
 
 
 def _of_counts(title: str, advice: str, ratio: Callable[[Tensor], Tensor]) -> None:
-    @mistake(EVALUATION, title, advice, "training-results", costly=True)
+    @mistake(EVALUATION, title, advice, IOU, costly=True)
     def _(op, model, batches, num_classes):
         return ratio(_counted(model, batches, num_classes).counts.double())
 
@@ -294,13 +329,23 @@ _of_counts(
     COUNTS,
     lambda n: (n.diagonal().sum() / n.sum()).expand(len(n)),
 )
+_of_counts(
+    "the share of all pixels that are right is returned (that is the accuracy)",
+    f"{COUNTS} Each class has an IoU of its own.",
+    lambda n: n.diagonal().sum() / n.sum(),
+)
+_of_counts(
+    "pixels are counted as right for a class that is neither there nor predicted (that is its accuracy)",
+    f"{COUNTS} Of a rare class, nearly all pixels are right in this way even if none of it is found.",
+    lambda n: 1 - (n.sum(0) + n.sum(1) - 2 * n.diagonal()) / n.sum(),
+)
 
 
 @mistake(
     EVALUATION,
     "void pixels are counted as errors of what is predicted there",
     UNLABELLED,
-    "training-results",
+    IOU,
     costly=True,
 )
 def _(op, model, batches, num_classes):
@@ -311,7 +356,7 @@ def _(op, model, batches, num_classes):
     return torch.stack(hits) / torch.stack(either)
 
 
-@mistake(EVALUATION, "void pixels are counted as right", UNLABELLED, "training-results", costly=True)
+@mistake(EVALUATION, "void pixels are counted as right", UNLABELLED, IOU, costly=True)
 def _(op, model, batches, num_classes):
     matrix = ConfusionMatrix(num_classes, -1)
     predicted, targets = _all_scores(model, batches).argmax(1), torch.cat([y for _, y in batches])
@@ -324,7 +369,7 @@ _evaluates(
 )
 
 
-@mistake(EVALUATION, "void pixels are counted as the last class", UNLABELLED, "training-results", costly=True)
+@mistake(EVALUATION, "void pixels are counted as the last class", UNLABELLED, IOU, costly=True)
 def _(op, model, batches, num_classes):
     return op(model, [(x, torch.where(_known(y), y, num_classes - 1)) for x, y in batches], num_classes)
 
@@ -339,7 +384,7 @@ _evaluates("the smallest score wins", CLASS_AXIS, classes=lambda scores: scores.
 
 
 def _some(title: str, part: Callable[[Batches], Batches]) -> None:
-    @mistake(EVALUATION, title, SUM_UP, "training-results", costly=True)
+    @mistake(EVALUATION, title, SUM_UP, IOU, costly=True)
     def _(op, model, batches, num_classes):
         return op(model, part(batches), num_classes)
 
@@ -352,19 +397,24 @@ _some(
 )
 _some("only the first image of each batch counts", lambda batches: [(x[:1], y[:1]) for x, y in batches])
 
+_AS_IT_COMES = "the model is evaluated in the mode it comes in, not in eval mode"
+_IN_TRAIN_MODE = "the model is evaluated in train mode"
+_RECORDED = "every pass is recorded for a backward pass that never comes"
+_evaluates(_AS_IT_COMES, EVALUATING, MODES, mode=None)
+_evaluates(_IN_TRAIN_MODE, EVALUATING, MODES, mode=True)
+_evaluates("the model stays in eval mode afterwards", EVALUATING, MODES, afterwards=False)
 _evaluates(
-    "the model is evaluated in the mode it comes in, not in eval mode", EVALUATING, "training-loop", mode=None
+    "the model is in train mode afterwards, whatever it was before", EVALUATING, MODES, afterwards=True
 )
-_evaluates("the model is evaluated in train mode", EVALUATING, "training-loop", mode=True)
-_evaluates("the model stays in eval mode afterwards", EVALUATING, "training-loop", afterwards=False)
+_evaluates(_RECORDED, NO_GRAPH, MODES, graph=True)
+for _title, _mode in ((_AS_IT_COMES, None), (_IN_TRAIN_MODE, True)):
+    _evaluates(f"{_title}, and {_RECORDED}", f"{EVALUATING} {NO_GRAPH}", MODES, mode=_mode, graph=True)
 _evaluates(
-    "the model is in train mode afterwards, whatever it was before",
-    EVALUATING,
-    "training-loop",
-    afterwards=True,
-)
-_evaluates(
-    "every pass is recorded for a backward pass that never comes", NO_GRAPH, "training-autodiff", graph=True
+    f"the model stays in eval mode afterwards, and {_RECORDED}",
+    f"{EVALUATING} {NO_GRAPH}",
+    MODES,
+    afterwards=False,
+    graph=True,
 )
 
 
@@ -424,6 +474,11 @@ _runs(
     SAME_START,
     lambda number, steps, seed: {"first": 0},
 )
+_runs(
+    "both seeds are fixed: `seed` plays no part",
+    f"{SAME_START} Another `seed` has to give other runs: that is how one sees what is luck.",
+    lambda number, steps, seed: {"order": 0, "first": 0},
+)
 _runs("the two runs have different seeds", SAME_START, lambda number, steps, seed: {"order": seed + number})
 _runs(
     "the two networks see the examples in different orders",
@@ -450,6 +505,47 @@ _runs(
     SAME_LENGTH,
     lambda n, steps, seed: {"steps": 0} if n else {},
 )
+
+
+@mistake(
+    ABLATION,
+    "the seed is set after a network is built, not before",
+    f"{SAME_START} A seed that is set later no longer changes the first weights.",
+    "training-ablations",
+    costly=True,
+)
+def _(op, build, fit, score, steps, seed):
+    results = []
+    for copies in (True, False):
+        model = build(copies)
+        torch.manual_seed(seed)
+        fit(model, steps, seed)
+        results.append(score(model))
+    return tuple(results)
+
+
+def _one_network(copies: bool, each_time: bool) -> None:
+    """each_time: whether it is scored after each training, and not twice after both."""
+
+    @mistake(
+        ABLATION,
+        "one network is built and trained twice",
+        "Each of the two runs starts with a new network, one with copy paths and one without.",
+        "training-ablations",
+        costly=True,
+    )
+    def _(op, build, fit, score, steps, seed):
+        torch.manual_seed(seed)
+        model, results = build(copies), []
+        for _ in range(2):
+            fit(model, steps, seed)
+            results.append(score(model))
+        return tuple(results) if each_time else (results[1], results[1])
+
+
+for _copies in (True, False):
+    for _each_time in (True, False):
+        _one_network(_copies, _each_time)
 
 
 @mistake(

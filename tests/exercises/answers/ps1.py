@@ -62,7 +62,12 @@ def without_first(n, kernel, stride=1, padding=0):
     return (n + 2 * padding - kernel) // stride
 
 
-@add(SIZE, "off by one", "before stride divides")
+@add(SIZE, "misreading", "parentheses")
+def without_parentheses(n, kernel, stride=1, padding=0):
+    return n + 2 * padding - kernel // stride + 1
+
+
+@add(SIZE, "off by one", "the 1 is added before stride divides")
 def one_inside(n, kernel, stride=1, padding=0):
     return (n + 2 * padding - kernel + 1) // stride
 
@@ -289,12 +294,87 @@ def single_float32(x, weight, stride=1, padding=0):
     return single_loops(x.float(), weight.float(), stride, padding)
 
 
-@add(SINGLE, "off by one", "size of the input")
+@add(SINGLE, "off by one", "reach over its edge")
 def single_over_the_edge(x, weight, stride=1, padding=0):
     x, y = F.pad(x, (padding,) * 4), x.new_zeros(x.shape)
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
             y[i, j] = (x[i : i + weight.shape[0], j : j + weight.shape[1]] * weight).sum()
+    return y
+
+
+def sized(x, weight, stride, rows, columns):
+    """Loops over rows × columns windows of x, which may reach over its edges."""
+    (kh, kw), y = weight.shape, x.new_zeros(rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            y[i, j] = (x[i * stride : i * stride + kh, j * stride : j * stride + kw] * weight).sum()
+    return y
+
+
+@add(SINGLE, "misreading", "padding is counted twice")
+def single_padding_counted_twice(x, weight, stride=1, padding=0):
+    x = F.pad(x, (padding,) * 4)
+    return sized(x, weight, stride, *sizes(x, weight, stride, padding))
+
+
+@add(SINGLE, "misreading", "but the input is not padded")
+def single_only_the_size_is_padded(x, weight, stride=1, padding=0):
+    return sized(x, weight, stride, *sizes(x, weight, stride, padding))
+
+
+@add(SINGLE, "misreading", "does not count it")
+def single_only_the_input_is_padded(x, weight, stride=1, padding=0):
+    return sized(F.pad(x, (padding,) * 4), weight, stride, *sizes(x, weight, stride, 0))
+
+
+@add(SINGLE, "misreading", "only columns are padded")
+def single_pads_two_sides(x, weight, stride=1, padding=0):
+    return sized(F.pad(x, (padding, padding)), weight, stride, *sizes(x, weight, stride, padding))
+
+
+@add(SINGLE, "misreading", "height is taken for its width")
+def single_square_kernels(x, weight, stride=1, padding=0):
+    x, k = F.pad(x, (padding,) * 4), weight.shape[0]
+    rows, columns = ((n - k) // stride + 1 for n in x.shape)
+    y = x.new_zeros(rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            y[i, j] = (x[i * stride : i * stride + k, j * stride : j * stride + k] * weight).sum()
+    return y
+
+
+@add(SINGLE, "axis swap", "the row i and the column j are swapped")
+def single_reads_at_j_i(x, weight, stride=1, padding=0):
+    rows, columns = sizes(x, weight, stride, padding)
+    return sized(F.pad(x, (padding,) * 4), weight, stride, columns, rows).T
+
+
+@add(SINGLE, "off by one", "never written")
+def single_range_too_short(x, weight, stride=1, padding=0):
+    rows, columns = sizes(x, weight, stride, padding)
+    y = sized(F.pad(x, (padding,) * 4), weight, stride, rows, columns)
+    y[rows - 1 :], y[:, columns - 1 :] = 0, 0
+    return y
+
+
+@add(SINGLE, "off by one", "last row of the output is never written")
+def single_rows_too_short(x, weight, stride=1, padding=0):
+    rows, columns = sizes(x, weight, stride, padding)
+    y = x.new_zeros(rows, columns)
+    y[: rows - 1] = sized(F.pad(x, (padding,) * 4), weight, stride, rows - 1, columns)
+    return y
+
+
+@add(SINGLE, "broken", "The call also changes its argument `weight`")
+def single_changes_weight(x, weight, stride=1, padding=0):
+    x, (rows, columns) = F.pad(x, (padding,) * 4), sizes(x, weight, stride, padding)
+    y = x.new_zeros(rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            top, left = i * stride, j * stride
+            weight *= x[top : top + weight.shape[0], left : left + weight.shape[1]]
+            y[i, j] = weight.sum()
     return y
 
 
@@ -622,7 +702,58 @@ def float32_only(x, weight, bias=None, stride=1, padding=0):
     )
 
 
-@add(FULL, "misreading", "changes one of its arguments")
+def looped(x, weight, stride, rows, columns, swapped_reading=False, swapped_writing=False):
+    """Loops over rows × columns windows of x, which may reach over its edges."""
+    (kh, kw), y = weight.shape[2:], x.new_zeros(len(x), len(weight), rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            top, left = (j * stride, i * stride) if swapped_reading else (i * stride, j * stride)
+            window = x[:, :, top : top + kh, left : left + kw]
+            there = (j, i) if swapped_writing else (i, j)
+            y[:, :, there[0], there[1]] = torch.einsum("ncuv,ocuv->no", window, weight)
+    return y
+
+
+@add(FULL, "misreading", "padding is counted twice")
+def padding_counted_twice(x, weight, bias=None, stride=1, padding=0):
+    x = pad(x, padding)
+    return biased(looped(x, weight, stride, *sizes(x, weight, stride, padding)), bias)
+
+
+@add(FULL, "misreading", "only columns are padded")
+def pads_two_sides(x, weight, bias=None, stride=1, padding=0):
+    rows, columns = sizes(x, weight, stride, padding)
+    return biased(looped(F.pad(x, (padding, padding)), weight, stride, rows, columns), bias)
+
+
+@add(FULL, "misreading", "does not count it")
+def only_the_input_is_padded(x, weight, bias=None, stride=1, padding=0):
+    rows, columns = sizes(x, weight, stride, 0)
+    return biased(looped(pad(x, padding), weight, stride, rows, columns), bias)
+
+
+@add(FULL, "axis swap", "the row i and the column j are swapped")
+def reads_at_j_i(x, weight, bias=None, stride=1, padding=0):
+    rows, columns = sizes(x, weight, stride, padding)
+    return biased(looped(pad(x, padding), weight, stride, rows, columns, swapped_reading=True), bias)
+
+
+@add(FULL, "axis swap", "rows and columns of the output are swapped")
+def writes_at_j_i(x, weight, bias=None, stride=1, padding=0):
+    rows, columns = sizes(x, weight, stride, padding)
+    return biased(looped(pad(x, padding), weight, stride, rows, columns, swapped_writing=True), bias)
+
+
+@add(FULL, "broken", "needs no `requires_grad`")
+def own_leaf(x, weight, bias=None, stride=1, padding=0):
+    y = torch.zeros(
+        len(x), len(weight), *sizes(x, weight, stride, padding), dtype=x.dtype, requires_grad=True
+    )
+    y += output_positions(x, weight, bias, stride, padding)
+    return y
+
+
+@add(FULL, "misreading", "changes its argument `weight` in place")
 def changes_weight(x, weight, bias=None, stride=1, padding=0):
     y = output_positions(x, weight, bias, stride, padding)
     weight *= 2
@@ -779,6 +910,18 @@ def one_long_row(x, weight, bias=None):
 def channels_left_last(x, weight, bias=None):
     y = x.permute(0, 2, 3, 1) @ weight.T
     return y if bias is None else y + bias
+
+
+@add(POINT, "axis swap", "wrong order: (N, W, H, C_out)")
+def exchanged_and_left(x, weight, bias=None):
+    y = x.transpose(1, 3) @ weight.T
+    return y if bias is None else y + bias
+
+
+@add(POINT, "axis swap", "undone, step by step")
+def exchanged_and_permuted(x, weight, bias=None):
+    y = x.transpose(1, 3) @ weight.T
+    return (y if bias is None else y + bias).permute(0, 3, 1, 2)
 
 
 @add(POINT, "misreading", "left flat")
@@ -981,6 +1124,16 @@ def without_last_layer(layers):
 @add(FIELD, "misreading", "only the last layer")
 def last_layer_only(layers):
     return layers[-1][0]
+
+
+@add(FIELD, "axis swap", "change places")
+def stride_before_kernel(layers):
+    return forward([(stride, kernel) for kernel, stride in layers])
+
+
+@add(FIELD, "misreading", "product of the strides")
+def step_for_field(layers):
+    return math.prod(stride for _, stride in layers)
 
 
 @add(FIELD, "broken", "whole number")

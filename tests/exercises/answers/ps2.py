@@ -284,6 +284,43 @@ def single_gathers(x, weight, stride=1, padding=0):
     return y
 
 
+@add(SINGLE, "axis swap", "where a copy is written")
+def single_writes_at_j_i(x, weight, stride=1, padding=0):
+    (h, w), (kh, kw) = x.shape, weight.shape
+    y = x.new_zeros((h - 1) * stride + kh, (w - 1) * stride + kw)
+    for i in range(h):
+        for j in range(w):
+            y[j * stride : j * stride + kh, i * stride : i * stride + kw] += x[i, j] * weight
+    return crop(y, padding)
+
+
+@add(SINGLE, "off by one", "last row of the input is left out")
+def single_without_last_row(x, weight, stride=1, padding=0):
+    (h, w), (kh, kw) = x.shape, weight.shape
+    y = x.new_zeros((h - 1) * stride + kh, (w - 1) * stride + kw)
+    for i in range(h - 1):
+        for j in range(w):
+            y[i * stride : i * stride + kh, j * stride : j * stride + kw] += x[i, j] * weight
+    return crop(y, padding)
+
+
+@add(SINGLE, "misreading", "The call also changes its argument `weight`")
+def single_changes_weight(x, weight, stride=1, padding=0):
+    (h, w), (kh, kw) = x.shape, weight.shape
+    y = x.new_zeros((h - 1) * stride + kh, (w - 1) * stride + kw)
+    for i in range(h):
+        for j in range(w):
+            weight *= x[i, j]
+            y[i * stride : i * stride + kh, j * stride : j * stride + kw] += weight
+    return crop(y, padding)
+
+
+@add(SINGLE, "off by one", "ends 2 · padding before the end")
+def single_crops_end_twice(x, weight, stride=1, padding=0):
+    y = full_single(x, weight, stride)
+    return y[padding : y.shape[0] - 2 * padding, padding : y.shape[1] - 2 * padding]
+
+
 @add(SINGLE, "misreading", "float32")
 def single_float32(x, weight, stride=1, padding=0):
     y = torch.zeros(*full_single(x, weight, stride).shape)
@@ -609,7 +646,7 @@ def float32_only(x, weight, bias=None, stride=1, padding=0):
     return input_positions(x.float(), weight.float(), None if bias is None else bias.float(), stride, padding)
 
 
-@add(FULL, "misreading", "changes one of its arguments")
+@add(FULL, "misreading", "changes its argument `bias` in place")
 def changes_bias(x, weight, bias=None, stride=1, padding=0):
     y = crop(full(x, weight, stride), padding)
     if bias is not None:
@@ -890,6 +927,63 @@ def scattered(weight, height, width, stride, padding, rows, columns, number):
     return m
 
 
+def placed(weight, height, width, stride, padding, column):
+    """Four loops; `column(i, j)` is where a weight goes, None: nowhere."""
+    (kh, kw), p = weight.shape, padding
+    rows, columns = (height + 2 * p - kh) // stride + 1, (width + 2 * p - kw) // stride + 1
+    m = weight.new_zeros(rows * columns, height * width)
+    for r in range(rows):
+        for c in range(columns):
+            for u in range(kh):
+                for v in range(kw):
+                    to = column(r * stride + u, c * stride + v)
+                    if to is not None:
+                        m[r * columns + c, to] = weight[u, v]
+    return m
+
+
+@add(MATRIX, "misreading", "nothing asks whether")
+def no_guard(weight, height, width, stride=1, padding=0):
+    return placed(weight, height, width, stride, padding, lambda i, j: (i - padding) * width + j - padding)
+
+
+@add(MATRIX, "misreading", "goes to the neighbouring row")
+def flat_guard(weight, height, width, stride=1, padding=0):
+    def column(i, j):
+        to = (i - padding) * width + j - padding
+        return to if 0 <= to < height * width else None
+
+    return placed(weight, height, width, stride, padding, column)
+
+
+@add(MATRIX, "misreading", "start of the padding")
+def padding_not_subtracted(weight, height, width, stride=1, padding=0):
+    def column(i, j):
+        return i * width + j if i < height and j < width else None
+
+    return placed(weight, height, width, stride, padding, column)
+
+
+@add(MATRIX, "misreading", "nothing asks whether")
+def padding_not_subtracted_no_guard(weight, height, width, stride=1, padding=0):
+    return placed(weight, height, width, stride, padding, lambda i, j: i * width + j)
+
+
+@add(MATRIX, "axis swap", "number r · rows + c")
+def outputs_numbered_by_rows(weight, height, width, stride=1, padding=0):
+    kh, kw = weight.shape
+    rows, columns = (height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1
+    m = weight.new_zeros(rows * columns, height * width)
+    for r in range(rows):
+        for c in range(columns):
+            for u in range(kh):
+                for v in range(kw):
+                    i, j = r * stride + u - padding, c * stride + v - padding
+                    if 0 <= i < height and 0 <= j < width:
+                        m[r * rows + c, i * width + j] = weight[u, v]
+    return m
+
+
 @add(MATRIX, "misreading", "float32")
 def matrix_float32(weight, height, width, stride=1, padding=0):
     return padded_rows(weight.float(), height, width, stride, padding)
@@ -990,7 +1084,41 @@ def by_matrix_kernel_swapped(x, weight, stride=1, padding=0):
     return transpose(x, weight.T, stride, padding)
 
 
-@add(BY_MATRIX, "broken", "RuntimeError")
+@add(BY_MATRIX, "misreading", "but not for both")
+def by_matrix_padding_forgotten(x, weight, stride=1, padding=0):
+    height, width = sizes(x, weight, stride, padding)
+    return (padded_rows(weight, height, width, stride).T @ x.flatten()).view(height, width)
+
+
+@add(BY_MATRIX, "misreading", "but not for both")
+def by_matrix_size_without_padding(x, weight, stride=1, padding=0):
+    height, width = sizes(x, weight, stride, 0)
+    return (padded_rows(weight, height, width, stride, padding).T @ x.flatten()).view(height, width)
+
+
+@add(BY_MATRIX, "axis swap", "x is flattened column by column")
+def by_matrix_flattened_columns(x, weight, stride=1, padding=0):
+    height, width = sizes(x, weight, stride, padding)
+    return (padded_rows(weight, height, width, stride, padding).T @ x.T.flatten()).view(height, width)
+
+
+@add(BY_MATRIX, "broken", "Your result has the shape")
+def by_matrix_of_another_size(x, weight, stride=1, padding=0):
+    """Its shape is that of a convolution; its numbers are not."""
+    rows, columns = ((n + 2 * padding - k) // stride + 1 for n, k in zip(x.shape, weight.shape, strict=True))
+    return x.new_full((max(rows, 0), max(columns, 0)), 7.0)
+
+
+def conv_transpose2d_single(x, weight, stride=1, padding=0):
+    return single_loops(x, weight, stride, padding)
+
+
+@add(BY_MATRIX, "cheat", "`conv_transpose2d_single`")
+def by_task_2(x, weight, stride=1, padding=0):
+    return conv_transpose2d_single(x, weight, stride, padding)
+
+
+@add(BY_MATRIX, "misreading", "built for the small image")
 def matrix_of_the_small_image(x, weight, stride=1, padding=0):
     height, width = sizes(x, weight, stride, padding)
     return (padded_rows(weight, *x.shape, stride, padding).T @ x.flatten()).view(height, width)
@@ -1092,6 +1220,22 @@ def wrong_middle(factor):
 def not_divided(factor):
     side = factor * tent(factor)
     return side[:, None] * side
+
+
+def by_distance(factor, distance, divisor):
+    size = 2 * factor - factor % 2
+    tent = 1 - distance(torch.arange(size) - (size - 1) / 2) / divisor(size)
+    return tent[:, None] * tent
+
+
+@add(BILINEAR, "misreading", "divided by the kernel's size")
+def divided_by_size(factor):
+    return by_distance(factor, torch.abs, lambda size: size)
+
+
+@add(BILINEAR, "misreading", "keeps its sign")
+def without_abs(factor):
+    return by_distance(factor, torch.clone, lambda size: factor)
 
 
 @add(BILINEAR, "off by one", "border of zeros")

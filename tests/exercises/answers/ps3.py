@@ -158,7 +158,46 @@ class NoBias(Pair):
         self.second = nn.Conv2d(out_channels, out_channels, 3, padding=padding, bias=False)
 
 
-@add(PAIR, "broken", "your result: 0")
+@add(PAIR, "misreading", "batch norm stands behind the ReLUs")
+class WithLateBatchNorm(WithBatchNorm):
+    def forward(self, x):
+        return self.n2(F.relu(self.second(self.n1(F.relu(self.first(x))))))
+
+
+@add(PAIR, "misreading", "batch norm stands behind the convolutions, which have no bias")
+class BatchNormForBias(WithBatchNorm):
+    def __init__(self, in_channels, out_channels, padding=0):
+        super().__init__(in_channels, out_channels, padding)
+        self.first.bias = self.second.bias = None
+
+
+@add(PAIR, "misreading", "a ReLU stands before the first convolution, too")
+class ReLUFirst(Pair):
+    def forward(self, x):
+        return super().forward(F.relu(x))
+
+
+@add(PAIR, "misreading", "stand before the convolutions, not behind")
+class ReLUsBefore(Pair):
+    def forward(self, x):
+        return self.second(F.relu(self.first(F.relu(x))))
+
+
+@add(PAIR, "misreading", "only the first convolution of a pair is padded")
+class PadsTheFirst(Pair):
+    def __init__(self, in_channels, out_channels, padding=0):
+        super().__init__(in_channels, out_channels, padding)
+        self.second = nn.Conv2d(out_channels, out_channels, 3)
+
+
+@add(PAIR, "misreading", "only the second convolution of a pair is padded")
+class PadsTheSecond(Pair):
+    def __init__(self, in_channels, out_channels, padding=0):
+        super().__init__(in_channels, out_channels, padding)
+        self.first = nn.Conv2d(in_channels, out_channels, 3)
+
+
+@add(PAIR, "misreading", "where PyTorch does not look for them")
 class NotRegistered(nn.Module):
     """Its convolutions stand in a list that PyTorch does not see."""
 
@@ -173,17 +212,49 @@ class NotRegistered(nn.Module):
         return x
 
 
+@add(PAIR, "misreading", "`self.layers` of InADictionary is a dict: PyTorch finds 0 parameters")
+class InADictionary(Pair):
+    def __init__(self, in_channels, out_channels, padding=0):
+        super().__init__(in_channels, out_channels, padding)
+        self.layers = {"first": self.first, "second": self.second}
+        del self.first, self.second
+
+    def forward(self, x):
+        return F.relu(self.layers["second"](F.relu(self.layers["first"](x))))
+
+
+@add(PAIR, "right")
+class ListedTwice(Pair):
+    """A list beside the attributes does no harm."""
+
+    def __init__(self, in_channels, out_channels, padding=0):
+        super().__init__(in_channels, out_channels, padding)
+        self.both = [self.first, self.second]
+
+    def forward(self, x):
+        for layer in self.both:
+            x = F.relu(layer(x))
+        return x
+
+
+@add(PAIR, "broken", "rounded to float32")
+class ThroughFloat32(Pair):
+    def forward(self, x):
+        return super().forward(x.float().to(x.dtype))
+
+
 @add(PAIR, "axis swap", "rows and columns of the result")
 class SwapsAxes(Pair):
     def forward(self, x):
         return super().forward(x).transpose(2, 3)
 
 
-@add(PAIR, "broken", "changes one of its arguments")
+@add(PAIR, "broken", "its argument `x`")
 class InPlaceOnTheInput(Pair):
     def forward(self, x):
-        x -= 0
-        return super().forward(x)
+        scores = super().forward(x)
+        x.zero_()
+        return scores
 
 
 @add(PAIR, "hard-coded")
@@ -295,6 +366,29 @@ def all_at_both_ends(x, height, width):
 def interpolated(x, height, width):
     x = x.reshape(-1, 1, *x.shape[-2:]) if x.dim() < 4 else x
     return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+
+
+@add(CROP, "misreading", "resized to the nearest values")
+def nearest(x, height, width):
+    x = x.reshape(-1, 1, *x.shape[-2:]) if x.dim() < 4 else x
+    return F.interpolate(x, size=(height, width))
+
+
+@add(CROP, "misreading", "rows are cropped by what belongs to columns.")
+def columns_for_both(x, height, width):
+    cut = (x.shape[-1] - width) // 2
+    return x[..., cut : cut + height, cut : cut + width]
+
+
+@add(CROP, "broken", "Your result has the shape")
+def nothing_but_99(x, height, width):
+    """A wrong shape with numbers of no misunderstanding."""
+    return torch.full((height + 1, width), 99.0)
+
+
+@add(CROP, "broken", "rounded to float32")
+def cropped_in_float32(x, height, width):
+    return slices(x.float(), height, width).to(x.dtype)
 
 
 @add(CROP, "axis swap", "height and width are swapped")
@@ -463,6 +557,78 @@ class LevelWithOneConvolution(Level):
 @add(LEVEL, "misreading", "no ReLU follows the second")
 class LevelWithoutReLU(Level):
     pair = NoLastReLU
+
+
+@add(LEVEL, "misreading", "the copy is not cropped")
+class NeverCrops(Level):
+    def crop(self, copied, x):
+        return copied
+
+
+@add(LEVEL, "misreading", "resized to the nearest values")
+class ResizesToTheNearest(Level):
+    def crop(self, copied, x):
+        return F.interpolate(copied, x.shape[2:])
+
+
+@add(LEVEL, "misreading", "the up-convolution has no bias")
+class UpWithoutBias(Level):
+    def upwards(self, in_channels, out_channels):
+        return nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2, bias=False)
+
+
+@add(LEVEL, "misreading", "the up-convolution has stride 1")
+class UpWithoutStride(Level):
+    def upwards(self, in_channels, out_channels):
+        return nn.ConvTranspose2d(in_channels, out_channels, 2)
+
+
+@add(LEVEL, "axis swap", "along the images of the batch")
+class JoinsImages(Level):
+    def join(self, copied, x):
+        return torch.cat([copied, x], dim=0)
+
+
+@add(LEVEL, "axis swap", "along the rows")
+class JoinsRows(Level):
+    def join(self, copied, x):
+        return torch.cat([copied, x], dim=2)
+
+
+@add(LEVEL, "misreading", "the way up only repeats values")
+class UpsamplesOnly(Level):
+    def upwards(self, in_channels, out_channels):
+        return nn.Upsample(scale_factor=2)
+
+
+@add(LEVEL, "misreading", "the way up only interpolates")
+class UpsamplesAndReadsAll(Level):
+    def upwards(self, in_channels, out_channels):
+        return nn.Upsample(scale_factor=2, mode="bilinear")
+
+    def joined(self, out_channels):
+        return 3 * out_channels
+
+
+@add(LEVEL, "misreading", "where PyTorch does not look for them")
+class LevelInAList(Level):
+    def __init__(self, in_channels, out_channels, padding=0):
+        super().__init__(in_channels, out_channels, padding)
+        self.parts = [self.up, self.convolutions]
+        del self.up, self.convolutions
+
+    def forward(self, x, copied):
+        up, pair = self.parts
+        x = up(x)
+        return pair(self.join(self.crop(copied, x), x))
+
+
+@add(LEVEL, "broken", "device than the CPU")
+class LevelOnTheCPU(Level):
+    """The one that the device is to blame for."""
+
+    def join(self, copied, x):
+        return super().join(copied, x) + torch.zeros(1, device="cpu").numpy().item() * float(x.sum())
 
 
 @add(LEVEL, "axis swap", "columns are cropped by what belongs to rows")
@@ -662,6 +828,10 @@ for _wrong, _named in (
     (ReLUAfterUp, "ReLU follows the up-convolution"),
     (ResizesTheCopy, "resized instead of being cropped"),
     (PadsTheUpsampled, "padded to the size of the copy"),
+    (NeverCrops, "the copy is not cropped"),
+    (UpWithoutBias, "the up-convolution has no bias"),
+    (UpWithoutStride, "the up-convolution has stride 1"),
+    (JoinsImages, "along the images of the batch"),
 ):
     add(NET, "misreading", _named)(with_level(_wrong))
 for _wrong, _named in (
@@ -753,7 +923,7 @@ class CopiesAfterPooling(nn.Module):
         return self.head(x)
 
 
-@add(NET, "broken", "It raised an error")
+@add(NET, "misreading", "the first copy made is the first one used")
 class CopiesFirstFirst(Net):
     """A queue in place of a pile: the first copy meets the lowest level."""
 
@@ -766,6 +936,82 @@ class CopiesFirstFirst(Net):
         for level in self.up:
             x = level(x, copies.pop(0))
         return self.scores(x)
+
+
+@add(NET, "misreading", "the pooled maps are copied")
+class KeepsPooledMaps(Net):
+    def forward(self, x):
+        copies = []
+        for pair in self.down[:-1]:
+            x = self.pool(pair(x))
+            copies.append(x)
+        x = self.down[-1](x)
+        for level in self.up:
+            x = level(x, copies.pop())
+        return self.scores(x)
+
+
+@add(NET, "misreading", "the pooling has stride 1")
+class PoolsByOne(Net):
+    def pool(self, x):
+        return F.max_pool2d(x, 2, stride=1)
+
+
+@add(NET, "misreading", "the bottom is pooled, too")
+class PoolsTheBottom(Net):
+    def forward(self, x):
+        copies = []
+        for pair in self.down:
+            copies.append(pair(x))
+            x = self.pool(copies[-1])
+        copies.pop()
+        for level in self.up:
+            x = level(x, copies.pop())
+        return self.scores(x)
+
+
+class PadsSomewhere(Net):
+    def __init__(self, in_channels, num_classes, base_channels=64, depth=4, padding=0):
+        super().__init__(in_channels, num_classes, base_channels, depth, padding)
+        for part in self.not_reached():
+            for layer in part.modules():
+                if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3):
+                    layer.padding = (0, 0)
+
+
+@add(NET, "misreading", "`padding` does not reach the way up")
+class PadsTheWayDown(PadsSomewhere):
+    def not_reached(self):
+        return self.up
+
+
+@add(NET, "misreading", "`padding` does not reach the way down")
+class PadsTheWayUp(PadsSomewhere):
+    def not_reached(self):
+        return self.down
+
+
+@add(NET, "misreading", "`padding` does not reach the bottom")
+class PadsAllButTheBottom(PadsSomewhere):
+    def not_reached(self):
+        return self.down[-1:]
+
+
+@add(NET, "misreading", "`self.down` of BlocksInLists is a list")
+class BlocksInLists(Net):
+    def __init__(self, in_channels, num_classes, base_channels=64, depth=4, padding=0):
+        super().__init__(in_channels, num_classes, base_channels, depth, padding)
+        down, up = list(self.down), list(self.up)
+        del self.down, self.up
+        self.down, self.up = down, up
+
+
+@add(NET, "broken", "smallest case that shows it")
+class ScoresEnlarged(Net):
+    """Valid scores, interpolated to the size of the image: its size is the padded network's."""
+
+    def forward(self, x):
+        return F.interpolate(super().forward(x), x.shape[2:])
 
 
 @add(NET, "axis swap", "rows and columns of the result")
@@ -905,6 +1151,12 @@ predicts("misreading", "taken for halvings", f=104)("multiples_of_4")
 predicts("misreading", "lie twice as far apart", f=112)("step_12")
 predicts("misreading", "biases are forgotten", h=2592)("no_biases")
 predicts("off by one", "smallest case", b=12)("one_row_off")
+predicts("misreading", "cut at each side (question c)", c=12)("whole_surplus_in_c")
+predicts("misreading", "cut at each side (question d)", d=32)("whole_surplus_in_d")
+predicts("misreading", "keeps the number of channels (question h)", h=1308)("half_read")
+predicts("misreading", "counted among what is saved (question i)", i=1308)("biases_saved")
+predicts("broken", "not float (94.0)", a=94.0)("a_float")
+predicts("broken", "not str ('11')", b="11")("a_text")
 predicts("hard-coded", "returns the same result", **dict.fromkeys(RIGHT, 94))("always_94")
 
 
@@ -1061,6 +1313,89 @@ def two_rows_a_level(depth, padding=0, smallest=1, largest=600):
     return [size for size in range(smallest, largest + 1) if passes(size)]
 
 
+@add(LEGAL, "misreading", "no map is asked whether it has any rows left")
+def parity_alone(depth, padding=0, smallest=1, largest=600):
+    def passes(size):
+        for _ in range(depth):
+            size -= 0 if padding else 4
+            if size % 2:
+                return False
+            size //= 2
+        return True
+
+    return [size for size in range(smallest, largest + 1) if passes(size)]
+
+
+@add(LEGAL, "off by one", "scores without any rows")
+def nothing_is_enough(depth, padding=0, smallest=1, largest=600):
+    def passes(size):
+        lost = 0 if padding else 4
+        for _ in range(depth):
+            size -= lost
+            if size < 0 or size % 2:
+                return False
+            size //= 2
+        size -= lost
+        for _ in range(depth):
+            size = 2 * size - lost
+        return size >= 0
+
+    return [size for size in range(smallest, largest + 1) if passes(size)]
+
+
+@add(LEGAL, "misreading", "the bottom's two convolutions are forgotten")
+def without_the_bottom(depth, padding=0, smallest=1, largest=600):
+    def passes(size):
+        lost = 0 if padding else 4
+        for _ in range(depth):
+            size -= lost
+            if size <= 0 or size % 2:
+                return False
+            size //= 2
+        for _ in range(depth):
+            size = 2 * size - lost
+        return size > 0
+
+    return [size for size in range(smallest, largest + 1) if passes(size)]
+
+
+@add(LEGAL, "misreading", "only the last pooling is asked")
+def last_pooling_alone(depth, padding=0, smallest=1, largest=600):
+    def passes(size):
+        lost = 0 if padding else 4
+        for level in range(depth):
+            size -= lost
+            if size <= 0 or (level == depth - 1 and size % 2):
+                return False
+            size //= 2
+        size -= lost
+        for _ in range(depth):
+            size = 2 * size - lost
+        return size > 0
+
+    return [size for size in range(smallest, largest + 1) if passes(size)]
+
+
+@add(LEGAL, "misreading", "in descending order")
+def largest_first(depth, padding=0, smallest=1, largest=600):
+    return tried(depth, padding, smallest, largest)[::-1]
+
+
+@add(LEGAL, "right")
+def as_a_tuple(depth, padding=0, smallest=1, largest=600):
+    return tuple(tried(depth, padding, smallest, largest))
+
+
+@add(LEGAL, "broken", "not set")
+def as_a_set(depth, padding=0, smallest=1, largest=600):
+    return set(tried(depth, padding, smallest, largest))
+
+
+@add(LEGAL, "broken", "whole numbers are expected in the list, not 2.0")
+def as_floats(depth, padding=0, smallest=1, largest=600):
+    return [float(size) for size in tried(depth, padding, smallest, largest)]
+
+
 @add(LEGAL, "broken", "a list of whole numbers")
 def how_many(depth, padding=0, smallest=1, largest=600):
     return len(tried(depth, padding, smallest, largest))
@@ -1156,11 +1491,30 @@ changed("misreading", "biases are forgotten", "no_bias_at_all", lambda *a: -coun
 changed("misreading", "read half of the channels", "join_forgotten", over_levels(lambda c: -9 * c * c))
 changed("misreading", "up-convolutions are forgotten", "no_up", over_levels(lambda c: -(8 * c * c + c)))
 changed("misreading", "3 × 3 kernel", "up_3", over_levels(lambda c: 10 * c * c))
+changed(
+    "misreading",
+    "the bottom is forgotten",
+    "no_bottom",
+    lambda i, k, c, d: -weights(c * 2 ** (d - 1), c * 2**d) - weights(c * 2**d, c * 2**d),
+)
 changed("misreading", "head is forgotten", "no_head", lambda i, k, c, d: -k * (c + 1))
 changed("misreading", "biases of the head", "head_bias", lambda i, k, c, d: -k)
 changed("misreading", "head has a 3 × 3 kernel", "head_3", lambda i, k, c, d: 8 * k * c)
 changed("misreading", "up-convolutions keep the number", "up_keeps", over_levels(lambda c: 8 * c * c + c))
 changed("misreading", "to have one channel", "grey", lambda i, k, c, d: -9 * (i - 1) * c)
+
+
+@add(COUNT, "misreading", "counted as 3 weights")
+def kernels_not_squared(in_channels, num_classes, base_channels=64, depth=4):
+    def layer(kernel, a, b):
+        return kernel * a * b + b
+
+    total, before, here = layer(1, base_channels, num_classes), in_channels, base_channels
+    for _ in range(depth):
+        total += layer(3, before, here) + layer(3, here, here) + layer(2, 2 * here, here)
+        total += layer(3, 2 * here, here) + layer(3, here, here)
+        before, here = here, 2 * here
+    return total + layer(3, before, here) + layer(3, here, here)
 
 
 @add(COUNT, "off by one", "a level too many")
@@ -1308,6 +1662,12 @@ class ShiftLeft(WithRowsForBoth):
 @add(MENDED, "misreading", "should be the same")
 class DtypeLeft(WithoutDtype):
     pass
+
+
+@add(MENDED, "broken", "rounded to float32")
+class CopyInFloat32(Mended):
+    def crop(self, copied, height, width):
+        return slices(copied.float(), height, width)
 
 
 @add(MENDED, "misreading", "no gradient back to `copied`")

@@ -135,6 +135,18 @@ def shifted_by_class(scores):
     return powers / powers.sum(1, keepdim=True)
 
 
+@add(SOFTMAX, "misreading", "`keepdim` is missing")
+def softmax_without_keepdim(scores):
+    powers = (scores - scores.amax(1)).exp()
+    return powers / powers.sum(1)
+
+
+@add(SOFTMAX, "misreading", "`keepdim` is missing")
+def softmax_sum_without_keepdim(scores):
+    powers = (scores - scores.amax(1, keepdim=True)).exp()
+    return powers / powers.sum(1)
+
+
 @add(SOFTMAX, "misreading", "float64")
 def softmax_in_float32(scores):
     return shifted(scores.float())
@@ -335,6 +347,28 @@ def naive_formula(scores, target):
 @add(ENTROPY, "misreading", "sum of the exponentials overflows")
 def naive_logsumexp(scores, target):
     return (scores.exp().sum(1).log() - scores.gather(1, target[:, None])[:, 0]).sum()
+
+
+@add(ENTROPY, "misreading", "`keepdim` is missing")
+def entropy_without_keepdim(scores, target):
+    log_p = scores - scores.logsumexp(1)
+    return -log_p.gather(1, target[:, None]).sum()
+
+
+@add(ENTROPY, "misreading", "(N, H, W) and (N, 1, H, W)")
+def gathered_without_squeeze(scores, target):
+    return (scores.logsumexp(1) - scores.gather(1, target[:, None])).sum()
+
+
+@add(ENTROPY, "axis swap", "as if it were a single image")
+def entropy_of_one_image(scores, target):
+    rows = scores.reshape(scores.shape[1], -1).T
+    return right_loss(rows[:, :, None, None], target.reshape(-1, 1, 1))
+
+
+@add(ENTROPY, "misreading", "rounded to 0")
+def one_hot_log_of_softmax(scores, target):
+    return -(hot(scores, target) * scores.softmax(1).log()).sum()
 
 
 @add(ENTROPY, "misreading", "small number is added")
@@ -766,7 +800,13 @@ def void_as_last_class(scores, target, class_weights=None, ignore_index=-100):
     return masked(scores, target.masked_fill(target == ignore_index, scores.shape[1] - 1), class_weights, -7)
 
 
-@add(WEIGHTED, "misreading", "number of a class")
+@add(WEIGHTED, "misreading", "`ignore_index` plays no part")
+def ignoring_forgotten(scores, target, class_weights=None, ignore_index=-100):
+    weights = torch.ones_like(scores[0, :, 0, 0]) if class_weights is None else class_weights
+    return (weights[target] * each_position(scores, target)).sum()
+
+
+@add(WEIGHTED, "misreading", "is the number of a class")
 def only_labels_outside_are_void(scores, target, class_weights=None, ignore_index=-100):
     outside = (target < 0) | (target >= scores.shape[1])
     return masked(scores, target.masked_fill(outside, -100), class_weights, -100)
@@ -836,7 +876,22 @@ def nan_for_nothing(scores, target, class_weights=None, ignore_index=-100):
     return (weights * unweighted(scores, target, ignore_index)[0][known]).mean() * known.sum()
 
 
-@add(WEIGHTED, "broken", "number of a class")
+@add(WEIGHTED, "misreading", "(N, H, W) and (N, 1, H, W)")
+def weighted_without_squeeze(scores, target, class_weights=None, ignore_index=-100):
+    known = target != ignore_index
+    label = target.masked_fill(~known, 0)
+    paid = scores.logsumexp(1) - scores.gather(1, label[:, None])
+    return (paid * known * weights_of(scores, target, class_weights, ignore_index)).sum()
+
+
+@add(WEIGHTED, "misreading", "(N, H, W) and (N, 1, H, W)")
+def weighted_without_squeeze_at_all(scores, target, class_weights=None, ignore_index=-100):
+    known = target != ignore_index
+    log_p = log_probabilities(scores).gather(1, target.masked_fill(~known, 0)[:, None])
+    return -(log_p * known * weights_of(scores, target, class_weights, ignore_index)).sum()
+
+
+@add(WEIGHTED, "misreading", "`ignore_index` plays no part")
 def void_as_an_index(scores, target, class_weights=None, ignore_index=-100):
     weights = torch.ones_like(scores[0, :, 0, 0]) if class_weights is None else class_weights
     return (each_position(scores, target) * weights[target]).sum()
@@ -993,6 +1048,48 @@ def nearest_and_farthest(instances, w0=10, sigma=5, class_weights=(1, 1)):
     return w_c + w0 * torch.exp(-((d.amin(0) + d.amax(0)) ** 2) / (2 * sigma**2))
 
 
+@add(BORDER, "misreading", "the first two cells")
+def unsorted_distances(instances, w0=10, sigma=5, class_weights=(1, 1)):
+    d = distances_to_cells(instances)
+    w_c = class_term(instances, class_weights)
+    return w_c if len(d) < 2 else w_c + w0 * torch.exp(-((d[0] + d[1]) ** 2) / (2 * sigma**2))
+
+
+def by_transform(instances, w0, sigma, class_weights, numbers, mask):
+    """By SciPy, with other numbers of cells or another mask(instances, number)."""
+    from scipy.ndimage import distance_transform_edt
+
+    maps = [torch.from_numpy(distance_transform_edt(mask(instances, number))) for number in numbers]
+    w_c = class_term(instances, class_weights)
+    if len(maps) < 2:
+        return w_c
+    return w_c + w0 * torch.exp(-(torch.stack(maps).sort(0).values[:2].sum(0) ** 2) / (2 * sigma**2))
+
+
+@add(BORDER, "misreading", "the mask is the wrong way round")
+def mask_inverted(instances, w0=10, sigma=5, class_weights=(1, 1)):
+    numbers = instances[instances > 0].unique()
+    return by_transform(instances, w0, sigma, class_weights, numbers, lambda one, number: one == number)
+
+
+@add(BORDER, "misreading", "also those that no cell has")
+def numbers_in_a_row(instances, w0=10, sigma=5, class_weights=(1, 1)):
+    numbers = range(1, int(instances.max()) + 1)
+    return by_transform(instances, w0, sigma, class_weights, numbers, lambda one, number: one != number)
+
+
+@add(BORDER, "misreading", "also those that no cell has")
+def numbers_in_a_row_by_cdist(instances, w0=10, sigma=5, class_weights=(1, 1)):
+    places = torch.cartesian_prod(*[torch.arange(float(n)) for n in instances.shape]).reshape(-1, 2)
+    w_c = class_term(instances, class_weights)
+    numbers = range(1, int(instances.max()) + 1)
+    if len(numbers) < 2:
+        return w_c
+    d = [torch.cdist(places, places[instances.flatten() == n]).min(1).values for n in numbers]
+    reach = torch.stack(d).sort(0).values[:2].sum(0).reshape(instances.shape)
+    return w_c + w0 * torch.exp(-(reach**2) / (2 * sigma**2))
+
+
 @add(BORDER, "misreading", "all cells are added")
 def sum_of_all_distances(instances, w0=10, sigma=5, class_weights=(1, 1)):
     d = distances_to_cells(instances)
@@ -1113,6 +1210,40 @@ def mean_of_means(scores, target, ignore_index=255):
     return (paid.sum((1, 2)) / known.sum((1, 2)).clamp(min=1)).mean()
 
 
+@add(MEAN, "misreading", "mean of each image")
+def mean_of_means_unguarded(scores, target, ignore_index=255):
+    paid, known = unweighted(scores, target, ignore_index)
+    return (paid.sum((1, 2)) / known.sum((1, 2))).mean()
+
+
+@add(MEAN, "misreading", "mean of each image")
+def mean_of_means_that_are_there(scores, target, ignore_index=255):
+    known = target != ignore_index
+    pairs = zip(scores.split(1), target.split(1), known, strict=True)
+    means = [mean_of_selected(s, t, ignore_index) for s, t, counts in pairs if counts.any()]
+    return torch.stack(means).mean() if means else 0 * scores.sum()
+
+
+@add(MEAN, "misreading", "(N, H, W) and (N, 1, H, W)")
+def mean_without_squeeze(scores, target, ignore_index=255):
+    known = target != ignore_index
+    log_p = log_probabilities(scores).gather(1, target.masked_fill(~known, 0)[:, None])
+    return -(log_p * known).sum() / known.sum().clamp(min=1)
+
+
+@add(MEAN, "misreading", "rounded to 0")
+def mean_log_of_softmax(scores, target, ignore_index=255):
+    known = target != ignore_index
+    p = scores.softmax(1).gather(1, target.masked_fill(~known, 0)[:, None])[:, 0]
+    return -p[known].log().sum() / known.sum().clamp(min=1)
+
+
+@add(MEAN, "misreading", "carries no gradient back")
+def mean_of_nothing_is_a_new_zero(scores, target, ignore_index=255):
+    known = target != ignore_index
+    return mean_of_selected(scores, target, ignore_index) if known.any() else scores.new_tensor(0.0)
+
+
 @add(MEAN, "misreading", "only 255 is ignored")
 def only_255(scores, target, ignore_index=255):
     return divided_by_counted(scores, target, 255)
@@ -1222,6 +1353,22 @@ def classes_first(scores, target, gamma=2):
 @add(FOCAL, "axis swap", "rows of the image")
 def focal_over_width(scores, target, gamma=2):
     return focused(scores.log_softmax(-1).gather(1, target[:, None]), gamma)
+
+
+@add(FOCAL, "axis swap", "as if it were a single image")
+def focal_of_one_image(scores, target, gamma=2):
+    rows = scores.reshape(scores.shape[1], -1).T.log_softmax(1)
+    return focused(rows.gather(1, target.reshape(-1, 1))[:, 0], gamma)
+
+
+@add(FOCAL, "misreading", "rounded to 0")
+def focal_log_of_softmax(scores, target, gamma=2):
+    return focused(scores.softmax(1).log().gather(1, target[:, None]), gamma)
+
+
+@add(FOCAL, "misreading", "(N, H, W) and (N, 1, H, W)")
+def focal_without_squeeze(scores, target, gamma=2):
+    return focused(scores.gather(1, target[:, None]) - scores.logsumexp(1), gamma)
 
 
 @add(FOCAL, "misreading", "γ is left out")
@@ -1464,7 +1611,13 @@ def void_is_right(prediction, target, num_classes, ignore_index=255):
     return numbered_pairs(prediction, target.where(target != ignore_index, prediction), num_classes, -7)
 
 
-@add(CONFUSION, "misreading", "number of a class")
+@add(CONFUSION, "misreading", "is the number of a class")
+def ignoring_is_forgotten(prediction, target, num_classes, ignore_index=255):
+    classes = range(num_classes)
+    return torch.tensor([[((target == t) & (prediction == p)).sum() for p in classes] for t in classes])
+
+
+@add(CONFUSION, "misreading", "is the number of a class")
 def void_is_255(prediction, target, num_classes, ignore_index=255):
     return numbered_pairs(prediction, target, num_classes, 255)
 
@@ -1509,7 +1662,7 @@ def counts_as_floats(prediction, target, num_classes, ignore_index=255):
     return numbered_pairs(prediction, target, num_classes, ignore_index).float()
 
 
-@add(CONFUSION, "broken", "number of a class")
+@add(CONFUSION, "misreading", "`ignore_index` plays no part")
 def void_is_an_index(prediction, target, num_classes, ignore_index=255):
     matrix = torch.zeros(num_classes, num_classes, dtype=torch.long)
     for t, p in zip(target.flatten(), prediction.flatten(), strict=True):

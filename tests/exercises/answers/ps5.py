@@ -104,6 +104,16 @@ def never_zeroed(model, optimizer, images, targets):
 
 
 @add(STEP, "misreading", "before the gradients of this batch are there")
+def steps_first_and_keeps(model, optimizer, images, targets):
+    model.train()
+    optimizer.step()
+    optimizer.zero_grad()
+    loss = loss_of(model, images, targets)
+    loss.backward()
+    return loss.item()
+
+
+@add(STEP, "misreading", "before the gradients of this batch are there")
 def steps_first(model, optimizer, images, targets):
     model.train()
     loss = loss_of(model, images, targets)
@@ -113,7 +123,7 @@ def steps_first(model, optimizer, images, targets):
     return loss.item()
 
 
-@add(STEP, "misreading", "the weights never move")
+@add(STEP, "misreading", "the weights do not move")
 def zeroes_before_the_step(model, optimizer, images, targets):
     model.train()
     loss = loss_of(model, images, targets)
@@ -123,7 +133,7 @@ def zeroes_before_the_step(model, optimizer, images, targets):
     return loss.item()
 
 
-@add(STEP, "misreading", "the weights never move")
+@add(STEP, "misreading", "the weights do not move")
 def never_steps(model, optimizer, images, targets):
     model.train()
     optimizer.zero_grad()
@@ -132,7 +142,7 @@ def never_steps(model, optimizer, images, targets):
     return loss.item()
 
 
-@add(STEP, "misreading", "the weights never move")
+@add(STEP, "misreading", "the weights do not move")
 def never_goes_backward(model, optimizer, images, targets):
     model.train()
     optimizer.zero_grad()
@@ -296,7 +306,66 @@ def returns_nothing(model, optimizer, images, targets):
     plain(model, optimizer, images, targets)
 
 
-@add(STEP, "misreading")
+@add(STEP, "misreading", "live on another device")
+def targets_stay(model, optimizer, images, targets):
+    model.train()
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(images.to(home(model))), targets, ignore_index=VOID)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@add(STEP, "misreading", "past the optimizer")
+def by_hand(model, optimizer, images, targets):
+    model.train()
+    optimizer.zero_grad()
+    loss = loss_of(model, images, targets)
+    loss.backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= 0.5 * parameter.grad
+    return loss.item()
+
+
+@add(STEP, "misreading", "past the optimizer")
+def by_hand_at_the_given_rate(model, optimizer, images, targets):
+    model.train()
+    optimizer.zero_grad()
+    loss = loss_of(model, images, targets)
+    loss.backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= optimizer.param_groups[0]["lr"] * parameter.grad
+    return loss.item()
+
+
+@add(STEP, "right")
+def loss_on_the_cpu(model, optimizer, images, targets):
+    model.train()
+    optimizer.zero_grad()
+    scores = model(images.to(home(model))).cpu()
+    loss = F.cross_entropy(scores, targets.cpu(), ignore_index=VOID)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@add(STEP, "right")
+def one_hot_targets(model, optimizer, images, targets):
+    model.train()
+    images, targets = images.to(home(model)), targets.to(home(model))
+    known = (targets != VOID).float()
+    log_p = model(images).log_softmax(1)
+    truth = F.one_hot(torch.where(targets == VOID, 0, targets), log_p.shape[1]).movedim(-1, 1)
+    loss = -((log_p * truth).sum(1) * known).sum() / known.sum()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@add(STEP, "misreading", "past the optimizer")
 def an_optimizer_of_its_own(model, optimizer, images, targets):
     return plain(model, torch.optim.SGD(model.parameters(), lr=0.01), images, targets)
 
@@ -464,6 +533,85 @@ def evaluated_on_the_cpu(model, batches, num_classes):
     return ratio(*joined(rows), num_classes)
 
 
+@add(EVALUATE, "misreading", "live on another device")
+def compared_across_devices(model, batches, num_classes):
+    mode, rows = model.training, []
+    model.eval()
+    with torch.no_grad():
+        for x, y in batches:
+            guess = model(x.to(home(model))).argmax(1)
+            rows.append(
+                [[(m & (y != VOID)).sum().item() for m in pair] for pair in _pairs(guess, y, num_classes)]
+            )
+    model.train(mode)
+    both, either = torch.tensor(rows).sum(0).T
+    return both / either
+
+
+def _pairs(guess, truth, num_classes):
+    """Masks of what both have and of what either has, of each class."""
+    for k in range(num_classes):
+        yield (guess == k) & (truth == k), (guess == k) | (truth == k)
+
+
+@add(EVALUATE, "right")
+def counted_where_the_model_is(model, batches, num_classes):
+    mode, there = model.training, home(model)
+    counts = torch.zeros(num_classes, num_classes, dtype=torch.int64, device=there)
+    model.eval()
+    with torch.no_grad():
+        for x, y in batches:
+            guess, y = model(x.to(there)).argmax(1), y.to(there)
+            known = y != VOID
+            pairs = num_classes * y[known] + guess[known]
+            counts += torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+    model.train(mode)
+    both = counts.diagonal()
+    return (both / (counts.sum(0) + counts.sum(1) - both)).cpu()
+
+
+@add(EVALUATE, "right")
+def masks_where_the_model_is(model, batches, num_classes):
+    mode, there = model.training, home(model)
+    both, either = torch.zeros(num_classes), torch.zeros(num_classes)
+    model.eval()
+    with torch.no_grad():
+        for x, y in batches:
+            guess, y = model(x.to(there)).argmax(1), y.to(there)
+            for k, (one, other) in enumerate(_pairs(guess, y, num_classes)):
+                both[k] += (one & (y != VOID)).sum().item()
+                either[k] += (other & (y != VOID)).sum().item()
+    model.train(mode)
+    return both / either
+
+
+@add(EVALUATE, "misreading", "in the mode it comes in, not in eval mode, and every pass is recorded")
+def without_any_switch(model, batches, num_classes):
+    rows = [(model(x.to(home(model))).argmax(1).cpu(), y) for x, y in batches]
+    return ratio(*joined(rows), num_classes)
+
+
+@add(EVALUATE, "misreading", "in train mode, and every pass is recorded")
+def in_train_mode_with_a_graph(model, batches, num_classes):
+    mode = model.training
+    model.train()
+    result = without_any_switch(model, batches, num_classes)
+    model.train(mode)
+    return result
+
+
+@add(EVALUATE, "misreading", "that is the accuracy")
+def one_accuracy(model, batches, num_classes):
+    guess, truth = joined(pieces(model, batches))
+    return (guess == truth).float().mean()
+
+
+@add(EVALUATE, "misreading", "that is its accuracy")
+def accuracy_of_each_class(model, batches, num_classes):
+    guess, truth = joined(pieces(model, batches))
+    return torch.stack([((guess == k) == (truth == k)).float().mean() for k in range(num_classes)])
+
+
 @add(EVALUATE, "misreading", "gets the IoU 0")
 def nowhere_is_0(model, batches, num_classes):
     return all_at_once(model, batches, num_classes).nan_to_num(0)
@@ -611,6 +759,32 @@ def seed_0(build, fit, score, steps, seed):
     for copies in (True, False):
         torch.manual_seed(0)
         model = build(copies)
+        fit(model, steps, seed)
+        results.append(score(model))
+    return results
+
+
+@add(ABLATION, "misreading", "after a network is built")
+def seeded_late(build, fit, score, steps, seed):
+    results = []
+    for copies in (True, False):
+        model = build(copies)
+        torch.manual_seed(seed)
+        fit(model, steps, seed)
+        results.append(score(model))
+    return results
+
+
+@add(ABLATION, "misreading", "`seed` plays no part")
+def always_seed_0(build, fit, score, steps, seed):
+    return one_after_the_other(build, fit, score, steps, 0)
+
+
+@add(ABLATION, "misreading", "one network is built")
+def trained_twice(build, fit, score, steps, seed):
+    torch.manual_seed(seed)
+    model, results = build(True), []
+    for _ in (True, False):
         fit(model, steps, seed)
         results.append(score(model))
     return results
