@@ -515,13 +515,13 @@ _runs(
     costly=True,
 )
 def _(op, build, fit, score, steps, seed):
-    results = []
-    for copies in (True, False):
+    def seeded_late(copies):
         model = build(copies)
         torch.manual_seed(seed)
         fit(model, steps, seed)
-        results.append(score(model))
-    return tuple(results)
+        return score(model)
+
+    return seeded_late(True), seeded_late(False)
 
 
 def _one_network(copies: bool, each_time: bool) -> None:
@@ -536,11 +536,12 @@ def _one_network(copies: bool, each_time: bool) -> None:
     )
     def _(op, build, fit, score, steps, seed):
         torch.manual_seed(seed)
-        model, results = build(copies), []
-        for _ in range(2):
-            fit(model, steps, seed)
-            results.append(score(model))
-        return tuple(results) if each_time else (results[1], results[1])
+        model = build(copies)
+        fit(model, steps, seed)
+        after_one = score(model)
+        fit(model, steps, seed)
+        after_two = score(model)
+        return (after_one if each_time else after_two), after_two
 
 
 for _copies in (True, False):
