@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from .conftest import ROOT, Stepper
 from .test_pages import PHONE, violations
@@ -34,14 +34,18 @@ def test_the_book_is_built(book):
 
 
 def wait_until_all_live(page: Page) -> None:
-    """Where a page holds widgets, they are alive: none kept only the picture drawn at build time."""
+    """Where a page holds widgets, they are alive: none kept only the picture drawn at build time.
+
+    All are visited: one may wait for the reader to come near."""
     page.wait_for_load_state("networkidle")
     if page.locator("script[type='application/vnd.jupyter.widget-state+json']").count() == 0:
         assert page.locator(".pw-slot").count() == 0
         return
     page.wait_for_selector("html[data-widgets]", state="attached")
-    slots = page.locator(".pw-slot").evaluate_all("slots => slots.map((slot) => slot.dataset.live)")
-    assert set(slots) <= {"true"}
+    for slot in page.locator(".pw-slot").all():
+        slot.scroll_into_view_if_needed()
+    expect(page.locator(".pw-slot:not([data-live=true])")).to_have_count(0)
+    page.evaluate("window.scrollTo(0, 0)")
 
 
 @pytest.mark.parametrize("name", PAGES)
