@@ -58,6 +58,6 @@ def lasting(text: str) -> str:
 
 
 def with_joined_streams(path: Path) -> str:
-    """The notebook, whatever the number of messages that brought what it printed: that is a matter of time."""
+    """The notebook, however many messages brought what it printed: that is a matter of time."""
     notebook, _ = CoalesceStreamsPreprocessor().preprocess(nbformat.read(path, 4), {})
     return nbformat.writes(notebook)
