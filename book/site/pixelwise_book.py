@@ -1,13 +1,15 @@
 """The Sphinx extension that makes the book's pages: offline, alive without a kernel, never stale.
 
 It brings the browser assets from `node_modules`, draws every widget once at build time, so that a page has
-its picture before any script runs, stores each widget's module once a page, and runs the chapters again
-whenever the package that they import has changed.
+its picture before any script runs, keeps modules and arrays of widgets out of the reader's way, and runs the
+chapters again whenever the package that they import has changed.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -18,6 +20,7 @@ from pathlib import Path
 from docutils import nodes
 from myst_nb.core.render import WIDGET_VIEW_MIMETYPE
 from myst_nb.sphinx_ import NbMetadataCollector
+from PIL import Image
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
@@ -112,11 +115,23 @@ def render_once(models: dict[str, dict], docname: str) -> dict[str, str]:
     )
     if done.returncode:
         raise ExtensionError(f"a widget of {docname} cannot be drawn:\n{done.stderr.strip()}")
-    return json.loads(done.stdout)
+    return {model: as_png(html) for model, html in json.loads(done.stdout).items()}
 
 
-def share_modules(app, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Stores each widget module once a page rather than once a widget; the styles come from a file."""
+def as_png(html: str) -> str:
+    """The same pictures, packed: a widget itself can only write pixels one by one."""
+
+    def pack(found: re.Match) -> str:
+        packed = io.BytesIO()
+        Image.open(io.BytesIO(base64.b64decode(found[1]))).save(packed, "png", optimize=True)
+        return f'"data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()}"'
+
+    return re.sub(r'"data:image/bmp;base64,([^"]*)"', pack, html)
+
+
+def lighten_page(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Takes out of a page what it can be read without: each widget's module is stored once rather than once a
+    widget, styles come from a file, and arrays are files that the page loads when a reader comes near."""
     if doctree is None:
         return
     entry = NbMetadataCollector.get_js_files(app.env, pagename).get("ipywidgets_state")
@@ -127,15 +142,31 @@ def share_modules(app, pagename: str, templatename: str, context: dict, doctree)
     if "pixelwise_modules" in bundle:
         return
     modules: dict[str, str] = {}
-    for model in bundle["state"].values():
+    static = Path(app.outdir) / "_static"
+    for old in static.glob(f"widgets/{pagename}-*.js"):
+        old.unlink()
+    for number, model in enumerate(bundle["state"].values()):
         state = model["state"]
-        if "_esm" in state:
-            key = hashlib.sha256(state["_esm"].encode()).hexdigest()[:12]
-            modules[key] = state["_esm"]
-            state |= {"_esm": key, "_css": ""}
+        if "_esm" not in state:
+            continue
+        key = hashlib.sha256(state["_esm"].encode()).hexdigest()[:12]
+        modules[key] = state["_esm"]
+        state |= {"_esm": key, "_css": ""}
+        if model.get("buffers"):
+            model["pixelwise_buffers"] = store(model.pop("buffers"), static, f"widgets/{pagename}-{number}.js")
     # "</" would end the script element early
     bundle["pixelwise_modules"] = modules
     script["body"] = json.dumps(bundle, ensure_ascii=False).replace("</", "<\\/")
+
+
+def store(buffers: list[dict], static: Path, place: str) -> str:
+    """Writes a widget's arrays below `static`; the address, with a checksum, under which the script puts them
+    into `pixelwise_buffers`. A script, since a page that is itself a file may load nothing else."""
+    text = json.dumps(buffers)
+    address = f"{place}?v={hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    (static / place).parent.mkdir(parents=True, exist_ok=True)
+    (static / place).write_text(f"pixelwise_buffers.set({json.dumps(address)}, {text});\n", encoding="utf-8")
+    return address
 
 
 #: What docutils and myst-nb write that a screen reader stumbles on, and what to write instead: a list whose
@@ -267,7 +298,7 @@ def setup(app):
     app.connect("env-get-outdated", outdated_pages)
     app.connect("doctree-resolved", draw_widgets)
     # before myst-nb adds the page's scripts
-    app.connect("html-page-context", share_modules, priority=400)
+    app.connect("html-page-context", lighten_page, priority=400)
     app.connect("html-page-context", mend_body)
     app.connect("html-page-context", describe_generated)
     app.connect("html-page-context", preview_links)

@@ -176,7 +176,7 @@ TransposedConvolution(stride=2, step=2, predict=True, name="predicted")
 """
 
 MIXED = """
-# Our widget linked to a slider of ipywidgets
+# Our widgets, one linked to a slider of ipywidgets, one with arrays
 
 ```{code-cell} ipython3
 import ipywidgets
@@ -189,6 +189,14 @@ stepper
 ```
 ```{code-cell} ipython3
 slider
+```
+```{code-cell} ipython3
+import torch
+from pixelwise.data import load
+from pixelwise.widgets import PixelInspector
+
+meadows = load("scenes", n=1)
+PixelInspector(*meadows[0], torch.zeros(4, 64, 64), meadows.classes, pixel=[20, 30])
 ```
 """
 

@@ -67,6 +67,16 @@ def test_a_page_stands_alone(visit, book, name):
     assert page.locator("article img:not(.pw-widget img)").evaluate_all(without_text) == []
 
 
+def test_arrays_are_loaded_when_the_reader_comes_near(visit, book):
+    """Weights and recordings are a megabyte: a reader of the first paragraph does not wait for them."""
+    page = visit(f"{book}/training.html")
+    loaded = "[...document.scripts].filter(({ src }) => src.includes('/_static/widgets/')).length"
+    slots = page.locator(".pw-slot").count()
+    assert page.evaluate(loaded) < slots
+    wait_until_all_live(page)
+    assert page.evaluate(loaded) == slots  # all of this page show pictures
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_a_phone_and_reads_in_the_dark(visit, book, name):
     page = visit(f"{book}/{name}", live=False, color_scheme="dark", **PHONE)

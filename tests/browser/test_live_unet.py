@@ -21,12 +21,12 @@ from .test_pages import PHONE, violations
 
 HEIGHT, WIDTH = 64, 48
 
-#: The network's description and its weights in base64, as the page holds them.
+#: The network's description from the page, and its weights in base64 from the page's file of arrays.
 NETWORK = """
 () => {
   const { state } = JSON.parse(document.querySelector('script[type$="widget-state+json"]').textContent);
-  const { state: traits, buffers } = Object.values(state).find(({ state: model }) => model.network);
-  const { data } = buffers.find(({ path }) => path[0] === "weights");
+  const { state: traits, pixelwise_buffers: arraysAt } = Object.values(state).find(({ state: model }) => model.network);
+  const { data } = window.pixelwise_buffers.get(arraysAt).find(({ path }) => path[0] === "weights");
   return [traits.network, data];
 }
 """
@@ -311,7 +311,7 @@ def test_without_javascript_both_pictures_are_there(visit, site):
     for picture in pictures.all():
         expect(picture).to_be_visible()
         assert picture.bounding_box()["height"] > 200
-        assert picture.get_attribute("src").startswith("data:image/bmp;base64,")
+        assert picture.get_attribute("src").startswith("data:image/png;base64,")
     expect(page.locator("#live .pw-says").first).to_contain_text("The network sees ")
 
 

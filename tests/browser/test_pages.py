@@ -254,7 +254,8 @@ def test_a_page_with_other_widgets_is_alive_too(visit, site):
     """Such a page is handed to ipywidgets' own manager, whose files come from the book."""
     page = visit(f"{site}/mixed.html")
     expect(page.locator("html")).to_have_attribute("data-widgets", "html-manager")
-    widget = Stepper(page, page.locator(".pw-widget"))
+    expect(page.locator(".pw-widget:has(.pw-inspector-channel) .pw-says")).to_contain_text("x[20, 30]")
+    widget = Stepper(page, page.locator(".pw-transposed-convolution"))
     widget.next.click()
     widget.at(1)
     slider = page.locator(".widget-slider [role=slider]")

@@ -20,12 +20,12 @@ from .test_pages import PHONE, violations
 HEIGHT, WIDTH, PICTURES = 32, 48, 3
 MOMENTS = [0, 1, 3, 8, 15, 30]
 
-#: What never changes, and the packed class maps and truths in base64, as the page holds them.
+#: What never changes, from the page; the packed class maps and truths in base64, from its file of arrays.
 HELD = """
 () => {
   const { state } = JSON.parse(document.querySelector('script[type$="widget-state+json"]').textContent);
-  const { state: traits, buffers } = Object.values(state).find(({ state: model }) => model.about);
-  const encoded = (name) => buffers.find(({ path }) => path[0] === name).data;
+  const { state: traits, pixelwise_buffers: arraysAt } = Object.values(state).find(({ state: model }) => model.about);
+  const encoded = (name) => window.pixelwise_buffers.get(arraysAt).find(({ path }) => path[0] === name).data;
   return [traits.about, encoded("class_maps"), encoded("truths")];
 }
 """

@@ -30,11 +30,13 @@ def test_what_a_dead_worker_was_grading_ends_with_it(tmp_path: Path, monkeypatch
     expected = hand_in(course, 4)
     submit(course, "a-sleeper", submission({**RIGHT, LAST: SLEEPS}, SET), SET)
     left: list[str] = []
+    killers: list[threading.Thread] = []
 
     class Killed(pool.Pool):
         def __init__(self, *arguments) -> None:
             super().__init__(*arguments)
-            threading.Thread(target=self.kill_twice, daemon=True).start()
+            killers.append(threading.Thread(target=self.kill_twice, daemon=True))
+            killers[-1].start()
 
         def kill_twice(self) -> None:
             for _ in range(2):
@@ -46,6 +48,8 @@ def test_what_a_dead_worker_was_grading_ends_with_it(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(pool, "Pool", Killed)
     results = runner.grade(Course.at(course, SET), workers=2, quiet=True)
+    for killer in killers:
+        killer.join(timeout=10)  # the run may end before it has looked for what is left
     assert left == ["", ""]
     assert {one.student: one.failed for one in results if one.failed} == {
         "a-sleeper": "the process that graded it died (exit status -9), 2 times"

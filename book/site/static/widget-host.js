@@ -11,10 +11,16 @@
 
   /** The traits of one widget, with the interface that anywidget gives to a view. */
   class Model {
-    constructor(state) {
+    constructor(state, arraysAt) {
       this.traits = state;
       this.initial = structuredClone(state);
       this.listeners = new Map();
+      this.arraysAt = arraysAt;
+    }
+    /** Loads the traits that are a file of their own, if there are any. */
+    async complete() {
+      if (!this.arraysAt) return;
+      for (const { path, data } of await buffersAt(this.arraysAt)) this.traits[path[0]] = new DataView(bytesOf(data).buffer);
     }
     get(name) {
       return this.traits[name];
@@ -82,12 +88,24 @@
     return loaded.get(source);
   }
 
+  const addScript = (file, attributes = {}) =>
+    new Promise((resolve, reject) => {
+      const script = Object.assign(document.createElement("script"), { src: here + file, onload: resolve, onerror: reject });
+      for (const [name, value] of Object.entries(attributes)) script.setAttribute(name, value);
+      document.head.append(script);
+    });
+
+  window.pixelwise_buffers = new Map(); // by address; each script of arrays adds its own
+  const asked = new Map();
+  async function buffersAt(address) {
+    if (!asked.has(address)) asked.set(address, addScript(address));
+    await asked.get(address);
+    return window.pixelwise_buffers.get(address);
+  }
+
   function modelsOf(bundle) {
     const models = new Map();
-    for (const [id, { state, buffers = [] }] of Object.entries(bundle.state)) {
-      for (const { path, data } of buffers) path.slice(0, -1).reduce((part, key) => part[key], state)[path.at(-1)] = new DataView(bytesOf(data).buffer);
-      models.set(id, new Model(state));
-    }
+    for (const [id, { state, pixelwise_buffers: arraysAt }] of Object.entries(bundle.state)) models.set(id, new Model(state, arraysAt));
     const end = ([reference, trait]) => [models.get(reference.replace("IPY_MODEL_", "")), trait];
     for (const { model_name: kind, state } of Object.values(bundle.state)) {
       if (!kind.endsWith("LinkModel")) continue;
@@ -104,6 +122,7 @@
   async function enliven(slot, widget, model) {
     const el = document.createElement("div");
     try {
+      await model.complete();
       await widget.initialize?.({ model, signal: new AbortController().signal });
       await widget.render({ model, el, signal: new AbortController().signal });
       slot.replaceChildren(el);
@@ -128,13 +147,17 @@
   async function renderAll(bundle) {
     const models = modelsOf(bundle);
     const linked = await followLink(bundle, models);
+    const loading = [];
     for (const slot of document.querySelectorAll(".pw-slot")) {
       // no pause between widgets: each would let the theme's deferred scripts go first
       const model = models.get(slot.dataset.model);
       const widget = await load(bundle.pixelwise_modules[model.get("_esm")]);
-      if (widget.waitsUntilNear && isFar(slot)) whenNear(slot, () => enliven(slot, widget, model));
-      else await enliven(slot, widget, model);
+      const act = () => enliven(slot, widget, model);
+      if (!model.arraysAt) await act();
+      else if (isFar(slot)) whenNear(slot, act);
+      else loading.push(act());
     }
+    await Promise.all(loading);
     linked?.scrollIntoView();
     addEventListener("hashchange", async () => (await followLink(bundle, models))?.scrollIntoView());
     document.documentElement.dataset.widgets = "live";
@@ -147,9 +170,10 @@
     const slot = [...document.querySelectorAll(".pw-slot[id]")].find(({ id }) => encodeURIComponent(id) === name || id === name);
     if (!slot || !query) return slot;
     const model = models.get(slot.dataset.model);
-    const copy = new Model(structuredClone(model.traits));
-    copy.follow(query);
     try {
+      await model.complete();
+      const copy = new Model(structuredClone(model.traits));
+      copy.follow(query);
       const widget = await load(bundle.pixelwise_modules[model.get("_esm")]);
       (await widget.render({ model: copy, el: document.createElement("div"), signal: new AbortController().signal }))?.();
       model.follow(query);
@@ -159,19 +183,15 @@
     return slot;
   }
 
-  const addScript = (file, attributes = {}) =>
-    new Promise((resolve, reject) => {
-      const script = Object.assign(document.createElement("script"), { src: here + file, onload: resolve, onerror: reject });
-      for (const [name, value] of Object.entries(attributes)) script.setAttribute(name, value);
-      document.head.append(script);
-    });
-
   /** Hands the page over to ipywidgets' html-manager, with every file from the book itself. */
   async function renderWithHtmlManager(tags, bundles) {
-    bundles.forEach((bundle, k) => {
-      for (const { state } of Object.values(bundle.state)) if (state._esm) state._esm = bundle.pixelwise_modules[state._esm] ?? state._esm;
+    for (const [k, bundle] of bundles.entries()) {
+      for (const model of Object.values(bundle.state)) {
+        if (model.state._esm) model.state._esm = bundle.pixelwise_modules[model.state._esm] ?? model.state._esm;
+        if (model.pixelwise_buffers) model.buffers = await buffersAt(model.pixelwise_buffers);
+      }
       tags[k].textContent = JSON.stringify(bundle);
-    });
+    }
     for (const slot of document.querySelectorAll(".pw-slot")) slot.remove();
     // ipywidgets typesets descriptions through the interface of MathJax 2
     if (window.MathJax && !MathJax.Hub) MathJax.Hub = { Queue: ([, , element]) => MathJax.typesetPromise?.([element]) };

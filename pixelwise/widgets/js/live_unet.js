@@ -447,5 +447,4 @@ function render({ model, el }) {
   update();
   return stopWatching;
 }
-// the first answer takes longest: on a page it waits, as a picture, until the reader comes near
-export default { render, waitsUntilNear: true };
+export default { render };
