@@ -152,8 +152,8 @@ def lighten_page(app, pagename: str, templatename: str, context: dict, doctree) 
         key = hashlib.sha256(state["_esm"].encode()).hexdigest()[:12]
         modules[key] = state["_esm"]
         state |= {"_esm": key, "_css": ""}
-        if model.get("buffers"):
-            model["pixelwise_buffers"] = store(model.pop("buffers"), static, f"widgets/{pagename}-{number}.js")
+        if buffers := model.pop("buffers", None):
+            model["pixelwise_buffers"] = store(buffers, static, f"widgets/{pagename}-{number}.js")
     # "</" would end the script element early
     bundle["pixelwise_modules"] = modules
     script["body"] = json.dumps(bundle, ensure_ascii=False).replace("</", "<\\/")

@@ -25,9 +25,9 @@ HEIGHT, WIDTH = 64, 48
 NETWORK = """
 () => {
   const { state } = JSON.parse(document.querySelector('script[type$="widget-state+json"]').textContent);
-  const { state: traits, pixelwise_buffers: arraysAt } = Object.values(state).find(({ state: model }) => model.network);
-  const { data } = window.pixelwise_buffers.get(arraysAt).find(({ path }) => path[0] === "weights");
-  return [traits.network, data];
+  const model = Object.values(state).find(({ state: traits }) => traits.network);
+  const arrays = window.pixelwise_buffers.get(model.pixelwise_buffers);
+  return [model.state.network, arrays.find(({ path }) => path[0] === "weights").data];
 }
 """
 SCORES = """

@@ -24,9 +24,10 @@ MOMENTS = [0, 1, 3, 8, 15, 30]
 HELD = """
 () => {
   const { state } = JSON.parse(document.querySelector('script[type$="widget-state+json"]').textContent);
-  const { state: traits, pixelwise_buffers: arraysAt } = Object.values(state).find(({ state: model }) => model.about);
-  const encoded = (name) => window.pixelwise_buffers.get(arraysAt).find(({ path }) => path[0] === name).data;
-  return [traits.about, encoded("class_maps"), encoded("truths")];
+  const model = Object.values(state).find(({ state: traits }) => traits.about);
+  const arrays = window.pixelwise_buffers.get(model.pixelwise_buffers);
+  const encoded = (name) => arrays.find(({ path }) => path[0] === name).data;
+  return [model.state.about, encoded("class_maps"), encoded("truths")];
 }
 """
 

@@ -110,6 +110,8 @@ def statements(ceilings) -> list[str]:
     assert F.conv2d(x, torch.zeros(1, 1, 3, 3), padding=1).shape == x.shape
     holds("An image of 512 × 512 pixels goes in, scores for 512 × 512 pixels have to come out.")
     holds("each output is a weighted sum of the 3 × 3 inputs around it")
+    holds("negative numbers are set to 0, by a *ReLU*")
+    assert nn.ReLU()(torch.tensor([-1.0, 2.0])).tolist() == [0, 2]
     holds("(Chapter 3 does it with numbers.)")
     one = field(plain(3))
     holds("each output of the first convolution has seen @ × @ pixels. Each output of the second", one, one)
@@ -123,7 +125,10 @@ def statements(ceilings) -> list[str]:
     assert {b - a for a, b in pairwise(rings)} == {2} and rings[0] == 2 * 1 + 1
     holds("Each convolution adds a ring of one pixel, so that $L$ of them see $(2L + 1) \\times (2L + 1)$.")
     needed = (cow[1] - 1) // 2
-    holds("For @ columns that takes @ layers, and the widget stops at @.", cow[1], needed, MOST_LAYERS)
+    holds("For @ columns that takes @ layers, one more than the widget has room for.", cow[1], needed)
+    assert needed == MOST_LAYERS + 1
+    opened = next(x for x in CHAPTER.run.shown if isinstance(x, ReceptiveField))
+    assert opened.cell == [int(axis.min() + axis.max()) // 2 for axis in (rows, columns)]
     assert field(plain(*[3] * needed)) == cow[1]
 
     # context
@@ -145,6 +150,8 @@ def statements(ceilings) -> list[str]:
     holds("The one that sees 9 by 9 finds pieces. The one that sees 44 by 44 finds both cows")
     holds("Three networks, trained on the same 256 scenes")
     holds("The sky does well in all three:")
+    sizes = [weights(net) for net in CHAPTER.run.names["networks"].values()]
+    holds("The three do not only look differently far. They have @, @ and @ weights", *sizes)
 
     # cost
     layer = nn.Conv2d(64, 64, 3, padding=1, bias=False, device="meta")
@@ -153,10 +160,10 @@ def statements(ceilings) -> list[str]:
     assert cost == 512 * 512 * 9 * 64 * 64 and f"{cost:,}" in "".join(CHAPTER.run.printed)
     holds("For 64 channels in and out at 512 × 512 this is 512 · 512 · @ · 64 · 64.", 3**2)
     assert 9.5e9 < cost < 1e10
-    holds("Each output number is a sum of $k^2$ products for each input channel.")
+    holds("Each output number is a sum of $k^2$ products for each of the $C$ input channels.")
     holds("m \\cdot l \\cdot \\krn{k^2} \\cdot C \\cdot C'.$$")
     holds("costs $m \\cdot l \\cdot k^2 \\cdot C \\cdot C'$ multiply-adds")
-    holds("Nearly ten thousand million, for *one* layer")
+    holds("Nearly ten billion, for *one* layer")
     deep = next(n for n in range(1, 40) if 2 * n + 1 >= sides[2])
     holds("A view of @ × @ pixels takes @ such layers.", sides[2], sides[2], deep)
     mebibytes = y.numel() * 4 / 2**20
@@ -205,6 +212,8 @@ def statements(ceilings) -> list[str]:
     ]
     assert equal[0] == equal[1] and equal[2] == 4 * equal[0]
     holds("which cost four times as much at equal size")
+    kept = [n * n * channels for n, channels in ((32, 8), (16, 16))]
+    assert kept[1] * 2 == kept[0]  # "half its memory"
 
     # up
     holds("After three halvings, 64 × 64 pixels have become @ × @ cells.", 64 // 2**3, 64 // 2**3)
@@ -220,7 +229,19 @@ def statements(ceilings) -> list[str]:
     holds("become lower in three steps to an eighth of the height, and grow in three steps")
     assert 512 // 2**3 == min(side for _, side in CHAPTER.run.names["sizes"]) == 512 // 8
     words = CHAPTER.run.names["HOURGLASS"].split()
-    holds("The hourglass below has @ layers and sees @ × @.", len(words), sides[2], sides[2])
+    holds("The hourglass below has @ layers and sees @ × @: on", len(words), sides[2], sides[2])
+    r = j = 1
+    on_the_way_up = []
+    for word in words:
+        if word == "up":
+            j //= 2
+        else:
+            kernel, stride = (2, 2) if word == "pool" else (3, 1)
+            r, j = r + (kernel - 1) * j, j * stride
+        on_the_way_up += [r] if "up" in words[: len(on_the_way_up) + 1] else [None]
+    grown = [r for r in on_the_way_up if r is not None]
+    assert [grown[0], grown[-1]] == [32, sides[2]]
+    holds("and @ grows to @, @, @ and @.", grown[0], *[r for a, r in pairwise(grown) if r > a])
     holds("A flat network of 3 × 3 convolutions needs @ layers for that.", deep)
     narrow = CHAPTER.run.names["hourglass"]
     ratios = products(flat(deep), 512) / products(narrow, 512), weights(flat(deep)) / weights(narrow)
@@ -231,7 +252,7 @@ def statements(ceilings) -> list[str]:
     holds("Chapter 5 adds the paths")
 
     # summary and questions
-    holds("A stack of $L$ convolutions of 3 × 3 sees $2L + 1$ pixels.")
+    holds("A stack of $L$ convolutions of 3 × 3 sees $(2L + 1) \\times (2L + 1)$ pixels.")
     holds("twice the side costs four times as many, and four times the memory")
     holds("- $r \\leftarrow r + (k - 1)\\,j$ and")
     assert field(plain(*[3] * 8)) == field(plain(*[5] * 4)) == 17
@@ -289,10 +310,10 @@ def test_what_autograd_keeps_is_what_was_counted():
 
 
 def test_the_table_of_costs_is_right():
-    (table,) = [text for text in CHAPTER.run.printed if "thousand million" in text]
+    (table,) = [text for text in CHAPTER.run.printed if "billion at" in text]
     names = CHAPTER.run.names
     for name, net in {"hourglass": names["hourglass"], "flat": flat(22)}.items():
-        (row,) = re.findall(rf"^{name} +(\d+) parameters +(\S+) MiB .* (\S+) thousand", table, re.M)
+        (row,) = re.findall(rf"^{name} +(\d+) parameters +(\S+) MiB .* (\S+) billion", table, re.M)
         assert int(row[0]) == weights(net)
         assert float(row[2]) == round(products(net, 512) / 1e9, 1)
     memory = [float(text) for text in re.findall(r"(\S+) MiB", table)]

@@ -124,6 +124,10 @@ def statements() -> list[str]:
         round(q.sum().item(), 2),
     )
     holds("These are four answers to four separate questions.")
+    holds("A sigmoid, $1 / (1 + e^{-s})$, turns")
+    holds("Divide $e^a / (e^a + e^b)$ by $e^a$, above and below the line: $1 / (1 + e^{-(a - b)})$ is left.")
+    assert 1 / (1 + math.exp(-1)) == pytest.approx(q[2].item())
+    torch.testing.assert_close(s[2:].softmax(0)[0], (s[2] - s[3]).sigmoid())
 
     # likelihood
     holds("A map of 64 × 64 pixels, and a good network: each true class gets 0.9. What does float32 make")
@@ -151,6 +155,7 @@ def statements() -> list[str]:
         *sizes,
     )
     assert (target == VOID).sum() == 2
+    holds("Its scores break the rule: @ for cow, @ for grass.", *scores[0, COW:, *STONE])
     holds("@ pixels have a class. Which share", (target != VOID).sum())
     stone = loss[STONE].item()
     assert loss.max() == stone and 0.3 < stone / loss.sum() < 0.36
@@ -183,9 +188,10 @@ def statements() -> list[str]:
         assert slope.abs().max() <= 1 and abs(slope.sum()) < 1e-6 and slope[1] < -0.99
     holds("has the derivative −1 for $j = t$, else 0.")
     holds("where the bracket is 1 if what stands")
-    holds("the probabilities, and 1 less where the truth is. Four things follow.")
+    holds("the probabilities, and 1 less where the truth is.")
+    holds("in the widget the scores themselves take the step. Four things follow.")
     holds("**The entries add up to 0**, because the probabilities add up to 1.")
-    holds("**No entry is larger than 1.** A pixel may cost 8 or 800;")
+    holds("**No entry is larger than 1 in size.** A pixel may cost 8 or 800;")
     holds("$p_t$ is almost 0, so the entry of the true class is almost −1.")
     here = scores[0, :, 2, 3]
     assert target[0, 2, 3] == 3 and target[0, 1, 3] == 1 and target[0, 3, 3] == COW
@@ -204,8 +210,8 @@ def statements() -> list[str]:
     holds("wrong and sure it is nearly 0, and so is the pull. The logarithm has the derivative $1/p_t$")
     p10 = 1 / (1 + math.exp(10))
     holds(
-        "At a lead of 10 for the wrong class, the cross entropy pulls @ times as hard.",
-        round((1 - p10) / (2 * (1 - p10) ** 2 * p10)),
+        "At a lead of 10 for the wrong class, the cross entropy pulls about @ times as hard.",
+        round((1 - p10) / (2 * (1 - p10) ** 2 * p10), -3),
     )
     holds(
         "over the lead of the true class, from −8 to 8. The pull of the cross entropy is 1 at the "
@@ -267,7 +273,17 @@ def statements() -> list[str]:
 
     # rare classes
     measured = by_colour()
-    holds("@ of 100 pixels are right, and there is no cow.", percent(measured["without cow"]))
+    holds(
+        "Chapter 1 had a network that had never heard of cows: @ of 100 pixels right, "
+        "and an IoU of 0 for cow.",
+        percent(measured["without cow"]),
+    )
+    holds("(*Found* is the recall of chapter 1, *correct* its precision")
+    logits = torch.tensor([0.3, -1.0, 0.8, 0.1], dtype=torch.float64, requires_grad=True)
+    heavy = torch.tensor([1.0, 1, 1, 7], dtype=torch.float64)
+    paid = F.cross_entropy(logits[None], torch.tensor([3]), weight=heavy, reduction="sum")
+    (slope,) = torch.autograd.grad(paid, logits)
+    torch.testing.assert_close(slope, 7 * (logits.softmax(0) - F.one_hot(torch.tensor(3), 4)))
     holds("it sorts colours into 8 × 8 × 8 bins, and has four scores for each bin")
     holds("and it is 0 where $p_j$ is proportional")
     none, balanced = measured["none"], measured["balanced"]
@@ -283,7 +299,7 @@ def statements() -> list[str]:
     )
     assert balanced["iou"] < none["iou"]
     holds("does not rise at all, from @ to @.", none["iou"], balanced["iou"])
-    holds("move a threshold. Three consequences:")
+    holds("see the table below.) Three consequences:")
     w = measured["weights"]
     holds("half cow and half grass, the weighted model says @ for cow.", f"{w[2] / (w[2] + w[3]):.2f}")
     holds("A pixel with weight 50 pulls as hard as 50 pixels")
@@ -339,7 +355,13 @@ def statements() -> list[str]:
     )
     assert in_gap(3) > 6.5
     holds("With a gap of 9, where $d_1 = d_2 = 5$, it is @.", in_gap(9))
-    holds("inside a cell $d_1 = 0$, and near")
+    gap = torch.ones(1, 30, dtype=torch.int64)
+    gap[0, 14:17], gap[0, 17:] = 0, 2
+    across = border_weight_map(gap)[0]
+    assert len(set(across[13:18].tolist())) == 1, "the gap and the outermost pixels of the cells"
+    assert (across[17:].diff() < 0).all() and (across[:14].diff() > 0).all()
+    holds("We take $d_1 = 0$ inside a cell")
+    holds("(chapter 7), and the cells with them.")
     weights, gaps = border_weight_map(numbered).double(), closed != truth
     assert weights.min() >= 1 and round(weights.max().item()) == 10
     holds("Equation 2 on drawn cells, w₀ = @, σ = @: the narrower", *defaults[:2])
@@ -380,7 +402,15 @@ def statements() -> list[str]:
     area = lesion.sum().item()
     cross_entropy = (area * wrong + (10000 - area) * correct) / 10000
     assert cross_entropy == pytest.approx(F.cross_entropy(nothing, lesion).item())
-    holds("The cross entropy is @: @ pixels of @.", cross_entropy, area, lesion.numel())
+    by_lesion = area * wrong / lesion.numel()
+    holds(
+        "The cross entropy is @, and only @ of it comes from the @ pixels of the lesion. "
+        "The rest is what the @ right ones pay",
+        cross_entropy,
+        by_lesion,
+        area,
+        lesion.numel() - area,
+    )
     p = 1 / (1 + math.exp(4))
     background = 2 * (1 - p) * (10000 - area) / ((1 - p) * 10000 + 10000 - area)
     dice = 1 - (background + 2 * p * area / (p * 10000 + area)) / 2
@@ -405,13 +435,18 @@ def statements() -> list[str]:
 
     streets = RECIPES["small_camvid"].num_classes
     assert (streets, streets // 2) == (11, 5)  # experiments.losses counts the rarer half
-    assert all(len(results("losses").values("mean_iou", loss=name)) == 5 for name in LOSSES)
+    runs = results("losses")
+    assert all(len(runs.values("mean_iou", loss=name)) == 5 for name in LOSSES)
     holds("have eleven classes, and five of them, cyclists")
-    holds("with each loss, five times and not for long:")
-    holds("The cross entropy has not found one of the five, neither")
+    (steps,) = {row["steps"] for row in runs.rows}
+    (size,) = {dict(part.settings)["size"] for part in RECIPES["small_camvid"].parts.values()}
+    holds("with each loss, five times for @ steps, on pictures of @ × @ pixels.", steps, *size)
+    holds("*rare classes* the mean IoU of the five.")
+    alone = [v for name in LOSSES[::3] for v in runs.values("mean_iou_of_rare_classes", loss=name)]
+    holds("With cross entropy their IoU is @ in every run, alone and in the sum.", f"{max(alone):.2f}")
 
     # summary and questions
-    holds("softmax minus one-hot: the entries add up to 0, none exceeds 1, and what")
+    holds("softmax minus one-hot: the entries add up to 0, none exceeds 1 in size, and what")
     holds("For `scenes` this is @.", f"{measured['entropy']:.2f}")
     holds("on crops of 64 × 64, with learning rate 0.0001. They change to crops of 128 × 128.")
     times = 128**2 / 64**2
@@ -425,7 +460,13 @@ def statements() -> list[str]:
     holds("the weights of equation 2. Which weight has the pixel in the gap, with $w_c = 1$?")
     holds("$d_1 = d_2 = 1$, so $1 + 10\\, e^{-4/50} = @$.", in_gap(1))
     holds("learns the frequency of its class, and these add up to 1.")
-    holds("with 20 classes, @ of 20 terms of each pixel.", 20 - 1)
+    holds("with 20 classes, @ of 20 terms of each pixel say", 20 - 1)
+    start = torch.zeros(1, 20, requires_grad=True)
+    terms = F.binary_cross_entropy_with_logits(
+        start, F.one_hot(torch.tensor([3]), 20).float(), reduction="sum"
+    )
+    (slope,) = torch.autograd.grad(terms, start)
+    assert slope[slope > 0].sum() > slope.abs().sum() / 2  # what is positive lowers a score
     holds("In problem set 4 you write")
     holds("Three losses with a bug in each wait for you")
     holds("have the weight map in section 3, *Training*.")
@@ -523,6 +564,8 @@ def test_what_each_loss_learns_first_is_as_measured():
     )
     assert max(mean, key=mean.get) == "Dice" and min(right, key=right.get) == "weighted"
     assert sorted(rare, key=rare.get)[2:] == ["Dice", "weighted"]
+    rare_runs = {name: streets.values("mean_iou_of_rare_classes", loss=name) for name in ("Dice", "weighted")}
+    assert max(rare_runs["Dice"]) > min(rare_runs["weighted"]), "the runs overlap"
     assert max(rare["cross entropy"], rare["cross entropy + Dice"]) < 0.005
     printed_means = re.findall(r"(0\.\d\d) ±", printed('streets = results("losses")'))
     want = [figure[name] for name in LOSSES for figure in (mean, rare, right)]
@@ -553,7 +596,7 @@ def test_the_widgets_show_what_the_text_speaks_of():
 
 
 def test_no_answer_stands_open_below_its_question():
-    answers = [tags for code, tags in CHAPTER.cells if "p_true.prod()" in code or "iou_of_cow" in code]
+    answers = [tags for code, tags in CHAPTER.cells if "p_true.prod()" in code or "predictions = {}" in code]
     assert answers == [{"hide-output"}] * 2
 
 

@@ -96,7 +96,7 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     holds("is a map in four flat colours")
     holds("Three answers about a picture of @ × @ pixels.", height, width)
     holds("for each of the @ pixels, one of the classes {trees, sky, cow, grass}.", target.size)
-    holds("Rows and columns count from 0")
+    holds("Rows and columns are numbered from 0")
     rows, columns = np.nonzero(target == COW)
     box = np.ptp(rows) + 1, np.ptp(columns) + 1
     area = (target == COW).sum()
@@ -107,7 +107,7 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     # tensors
     holds("## Three tensors")
     holds("A photograph has $d = 3$, its red, green and blue.")
-    holds("Classes count from 0.")
+    holds("Classes are numbered from 0.")
     holds("| `(@, @, @, @)` | | scores", 1, *images[21].shape)
     holds("| `(@, @, @, @)` | | class map |", 1, 4, height, width)
     holds("entries 0 to K − 1 | `(@, @, @)` |", 1, height, width)
@@ -128,11 +128,15 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     assert np.median(brightness[(target == COW) & (by_colour[21] == COW)]) < 0.35  # "most of them black"
     assert np.median(brightness[(target == COW) & (by_colour[21] == SKY)]) > 0.5  # white
     holds("@ are taken for sky:", found[SKY])
-    holds("@ are taken for grass", found[GRASS])
+    holds("@ are taken for grass, because snow and stones lie on", found[GRASS])
+    holds("meadows, too, and @ for trees.", found[TREES])
+    assert found.sum() == area
+    holds("but for the 1 that every count started from")
     holds("The three numbers of the pixel do not hold the answer.")
     holds("no function of these @ kinds of colour is right more often", 16**3)
     holds("it has four legs below and a horn in front")
-    holds("both of which chapter 5 takes apart. We train it on the same 256 meadows")
+    holds("both of which chapter 5 takes apart.")
+    holds("We show it the same 256 meadows")
     holds("is the question of the next four chapters")
 
     # pixel accuracy
@@ -161,19 +165,26 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     holds("The pixel accuracy is @/@ = @, because the eight", right, truth.size, right / truth.size)
     assert (truth | guess == 0).sum() == 8
     holds("because the eight cells of grass that nobody doubted count")
-    holds("and not the six cells of the true cow? Because then a prediction of nothing but cow would get 6/6")
+    holds("and not the six cells of the true cow? Because")
+    holds("then a prediction that calls every pixel cow would get 6/6")
     missed, false = (truth & ~guess & 1).sum(), (guess & ~truth & 1).sum()
     holds("\\frac{@}{@ + @ + @}.$$", both, both, missed, false)
     holds("Elsewhere these three are called true positives")
-    holds("The IoU is 1 only for identical regions, and 0 if they do not touch.")
+    holds("The IoU is 1 only for identical regions, and 0 if they do not overlap.")
     holds("The @ and the @ on the diagonal are right.", (truth | guess == 0).sum(), both)
     holds("Row 1 holds the cow: @ pixels of it were missed.", missed)
     holds("Column 1 holds what was called cow: @ falsely.", false)
-    holds("Now the two class maps from above, for all @ meadows.", len(targets))
+    holds("Now three class maps from above, for all @ meadows.", len(targets))
     never = np.where(targets == COW, GRASS, targets)
     holds("its IoU for cows is @, and its grass", f"{iou(never, targets, COW):.2f}")
     assert iou(never, targets, GRASS) < 0.85
-    holds("With colour alone, the cow gets @:", float(iou(by_colour, targets, COW)))
+    cows, called = targets == COW, by_colour == COW
+    holds(
+        "With colour alone, the cow gets @: @ % of its pixels were missed, and @ % of what was called cow is",
+        float(iou(by_colour, targets, COW)),
+        round(100 * (cows & ~called).sum() / cows.sum()),
+        round(100 * (called & ~cows).sum() / called.sum()),
+    )
     holds("the IoU of cow is 0/0. It is left out of the mean. Counted as 1 it would reward, as 0 it would")
     holds("with the label @.", IGNORE_INDEX)
     dice = 2 * both / (2 * both + missed + false)
@@ -195,7 +206,9 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     holds("which share lies within 1 pixel of the predicted one (*recall*)")
     holds("The *boundary F1* is 2 · precision · recall / (precision + recall)")
     holds(
-        "The sky, at @ of IoU, has @.", float(iou(blocky, targets, SKY)), boundary_f1(blocky, targets, SKY, 1)
+        "The sky, with an IoU of @, has a boundary F1 of @.",
+        float(iou(blocky, targets, SKY)),
+        boundary_f1(blocky, targets, SKY, 1),
     )
 
     # where it is needed
@@ -211,15 +224,17 @@ def statements(meadows, by_colour, blocky) -> list[str]:
     holds("@ such images are for training, @ for validation", train, validation)
     assert len(CITYSCAPES) == 19
     holds("Nineteen classes count")
-    holds("Between class 2 and class 8 there is no class 5.")
+    named = [CITYSCAPES.names[k] for k in (2, 8, 5)]
+    assert (2 + 8) / 2 == 5 and named == ["building", "trees", "pole"]
+    holds("Half-way between class 2, building, and class 8, trees, stands class 5, pole.")
 
     # summary and questions
     scores = int(rows) * int(columns) * len(CITYSCAPES)
     holds("A street scene has @ × @ pixels and @ classes.", rows, columns, len(CITYSCAPES))
     holds("how much memory do they take at 4 bytes each?")
-    holds("@ · @ · @ = @ scores, @ MiB:", rows, columns, len(CITYSCAPES), scores, scores * 4 // 2**20)
+    holds("@ · @ · @ = @ scores, @ MiB.", rows, columns, len(CITYSCAPES), scores, scores * 4 // 2**20)
     assert scores * 4 % 2**20 == 0 and 6 < len(CITYSCAPES) / 3 < 7
-    holds("more than six times the number of values in the image")
+    holds("The image has 3 values for a pixel, the scores have @, more than six times as", len(CITYSCAPES))
     shifted = torch.randn(4, dtype=torch.float64)
     torch.testing.assert_close(shifted.softmax(0), (shifted + 100).softmax(0))
     holds("Add the same number, say 100, to all $k$ scores of a pixel.")
@@ -294,6 +309,9 @@ def test_the_network_beats_colour_and_errs_at_outlines(meadows, by_colour):
     images, targets = meadows
     classes = predict(CHAPTER.run.names["net"], torch.from_numpy(images)).argmax(1).cpu().numpy()
     assert iou(classes, targets, COW) > iou(by_colour, targets, COW) + 0.15
+    colour = np.array([iou(by_colour, targets, k) for k in range(4)])
+    gains = [iou(classes, targets, k) - colour[k] for k in range(4)]
+    assert np.argmax(gains) == COW == colour.argmin()  # "gains most where colour is worst"
     wrong = classes[21] != targets[21]
     near = distance_transform_edt(~outlines(targets[21])) <= 2
     assert near[wrong].mean() > 0.5 > near.mean()

@@ -109,11 +109,12 @@ def statements(worked_examples, numbers) -> list[str]:
     holds("### The four names, judged")
 
     # multiply, copy, accumulate
-    gathered = F.conv2d(F.pad(x, (1, 1, 1, 1))[None, None], w[None, None])[0, 0, 0, :2]
-    holds("the first window sums to @ and the second to @.", *gathered)
     holds("a @ by @ input, a @ by @ window", 6, 6, k, k)
     holds("points to one cell of a @ by @ output", n, n)
     holds("one cell of a @ by @ input points to a @ by @ window of a @ by @ output", n, n, k, k, *full.shape)
+    other = worked_examples["convolution"]
+    assert w.tolist() == other["kernel"] and x.tolist() != other["input"]
+    holds("The kernel is that of chapter 3; the lecture's input is another one here:")
     assert x.numel() == 16
     holds("And the sixteen stamps, one for each input")
     four, nine = products(x, w, 1, 1, 1), products(x, w, 1, 2, 2)
@@ -178,6 +179,7 @@ def statements(worked_examples, numbers) -> list[str]:
     assert second == first[1, 1] + sum(x2[c, 0, 1] * w2[c, 1, 0] for c in (0, 1))
     holds("adds @ · @ from the first channel", x2[0, 0, 1], w2[0, 1, 0])
     holds("and @ · @ from the second, which makes @.", x2[1, 0, 1], w2[1, 1, 0], second)
+    holds("was a *plane* of one in chapter 3. There is one for every pair")
     holds("so the weight has four axes")
     (printed,) = [re.findall(r"\d+", text) for text in CHAPTER.run.printed if text.count("(1, ") == 2]
     holds(
@@ -185,6 +187,7 @@ def statements(worked_examples, numbers) -> list[str]:
         *printed[1:2] * 2,
         printed[5],
     )
+    holds("The images themselves are ordered as in chapter 1.")
     batch = CHAPTER.run.names["batch"]
     holds("`picture.reshape(@, @, @, @)` has the same shape", *batch.shape)
     assert not torch.equal(batch, CHAPTER.run.names["picture"].reshape(batch.shape))
@@ -221,7 +224,7 @@ def statements(worked_examples, numbers) -> list[str]:
     holds("width 3 gives $2n + @$ without padding", larger(9, 3, 2) - 2 * 9)
     holds("and $2n - @$ with padding 1.", 2 * 9 - larger(9, 3, 2, 1))
     holds("The condition is then $k - 2p + q = 2$:")
-    holds("- With stride 2 it doubles the size exactly if $k - 2p + q = 2$.")
+    holds("- With stride 2 it doubles the size if and only if $k - 2p + q = 2$.")
     holds("| from 28 to |")
     for c, p, q in [(2, 0, 0), (4, 1, 0), (3, 1, 1)]:
         assert all(larger(m, c, 2, p, q) == 2 * m for m in range(1, 40))
@@ -235,6 +238,10 @@ def statements(worked_examples, numbers) -> list[str]:
     holds("To @ × @ as well, and so does 18 × 18.", *[smaller(17, 3, 3, 1)] * 2)
     holds("So the way back from 6 has three possible ends")
     holds("names the smallest, 3 · @ + 3 − @ = @.", 6 - 1, 2 * 1, larger(6, 3, 3, 1))
+    for s in (2, 3, 4):
+        ends = [m - larger(6, 3, s, 1) for m in range(3, 40) if smaller(m, 3, s, 1) == 6]
+        assert ends == list(range(s))
+    holds("In full, with $q$ from @ to $s-@$, because $s$ neighbouring sizes", ends[0], s - ends[-1])
     holds("The widget has stride 3 and padding 1. An output padding of 1 gives the result one more row")
     assert larger(2, 3, 3, 1, 1) - larger(2, 3, 3, 1) == 1
     wide = up(x[:2, :2], w, stride=3, padding=1, output_padding=1)
@@ -296,7 +303,7 @@ def statements(worked_examples, numbers) -> list[str]:
     assert there_and_back[0, 0] > w.square().sum() * x[0, 0] > there_and_back[0, 0] / 2
     M = F.conv2d(torch.eye(81).reshape(-1, 1, 9, 9), w[None, None], stride=2).flatten(1).T
     holds(
-        "$M$ has @ rows, so whatever @ numbers we start from, only @ numbers",
+        "Here $M$ has @ rows, so whatever @ numbers we start from, only @ numbers",
         M.shape[0],
         M.shape[1],
         M.shape[0],
@@ -328,14 +335,22 @@ def statements(worked_examples, numbers) -> list[str]:
     holds("We give it a picture that is 1 in every channel")
     holds("For the lecture's kernel and stride 2, they do not")
     holds("0 is flat, 1 is nothing but pattern")
-    holds("Five ways to double the size, each for 16 channels")
+    holds("Five ways up, each for 16 channels.")
     assert len(CHAPTER.run.names["ways"]) == 5
+    sizes = [CHAPTER.run.names["ways"][f"kernel {c}"]()(torch.ones(1, 16, 12, 12)).shape[-1] for c in (3, 4)]
+    holds("Kernels 3 and 4 are not cropped here and make $2n + @$ and $2n + @$", *(m - 2 * 12 for m in sizes))
     holds("convolves the small map to four times as many channels and deals them out to the 2 × 2 cells")
     holds("Each is drawn twenty times")
     share = ripples()
     holds("kernel 4 lowers the share from @ to @.", share["kernel 3", True], share["kernel 4", True])
-    holds("it does nothing, @ against @.", share["kernel 4", False], share["kernel 3", False])
-    holds("Sums of four such weights differ among each other as much")
+    holds(
+        "With weights around zero the advice does nothing, @ against @.",
+        share["kernel 4", False],
+        share["kernel 3", False],
+    )
+    terms = {c: CHAPTER.run.names["ways"][f"kernel {c}"]().weight[:, 0, ::2, ::2].numel() for c in (2, 4)}
+    assert 0 < share["kernel 4", True] < share["kernel 2", True] < share["kernel 3", True]
+    holds("averages out: @ with kernel 4, only @ with kernel 2.", terms[4], terms[2])
     holds("So the U-Net's kernel, 2 × 2 and without any overlap, is no better: @.", share["kernel 2", False])
     assert {share["resize, convolve", sign] for sign in (True, False)} == {0}
     holds("and a convolution with stride 1 computes the same sum everywhere")
@@ -348,6 +363,12 @@ def statements(worked_examples, numbers) -> list[str]:
     holds("with kernel 4 a weaker one")
     holds("Weights drawn between 0 and 1, except")
     holds("makes the four cells of a block from four groups of kernels. Give all four the same kernels")
+    torch.manual_seed(0)
+    alike, features = torch.randn(6, 3, 1, 1).double(), torch.randn(1, 6, 5, 5).double()
+    repeated = F.interpolate(F.conv2d(features, alike.transpose(0, 1)), scale_factor=2)
+    torch.testing.assert_close(F.conv_transpose2d(features, alike.expand(-1, -1, 2, 2), stride=2), repeated)
+    holds("give the four weights of each 2 × 2 kernel the same value")
+    holds("a transposed convolution is a 1 × 1 convolution and then a pixel shuffle")
     holds("each cell of the block is a 1 × 1 convolution")
     tent = torch.outer(torch.tensor([1, 3, 3, 1.0]), torch.tensor([1, 3, 3, 1.0]))
     doubled = F.interpolate(torch.eye(36).reshape(36, 1, 6, 6), scale_factor=2, mode="bilinear")
@@ -361,11 +382,12 @@ def statements(worked_examples, numbers) -> list[str]:
     assert {larger(m, 3, 2, 1) - 2 * m for m in range(1, 9)} == {-1}
     holds("With stride 2 and padding 1 it makes $2n - 1$ cells of $n$, as every kernel of width 3 does.")
     holds("So an input reaches four outputs, with ¼, ¾, ¾ and ¼, and the kernel is @ cells wide", len(tent))
-    holds("In sixteenths, each phase holds a @, two @ and a @.", middle[3], middle[1], middle[0])
+    holds("In sixteenths, each phase holds a @, two @s and a @.", middle[3], middle[1], middle[0])
+    parts = (16 * doubled[:, 0, 5, 5]).reshape(6, 6)  # output (5, 5): a little below and right of (2, 2)
     holds(
-        "So an output is @ parts of the nearest input, @ of each of the two next to it and @ of the one",
-        *middle[:1:-1],
-        middle[0],
+        "So an output is @ parts of the nearest input, @ of its neighbour in the row, "
+        "@ of its neighbour in the column and @ of the diagonal one.",
+        *(parts[2, 2], parts[2, 3], parts[3, 2], parts[3, 3]),
     )
     gradient = up(torch.ones(4, 4), torch.ones(3, 3), stride=2)
     assert torch.equal(gradient[2:-2:2, 2:-2:2], torch.full((3, 3), 4.0))
@@ -384,7 +406,7 @@ def statements(worked_examples, numbers) -> list[str]:
         "Its @ parameters are 1024 · @ kernels of @ numbers and @ biases.", weights, shape[1], 2 * 2, shape[1]
     )
     assert torch.finfo(torch.bfloat16).bits == 16
-    holds("runs transposed convolutions in 16 bits")
+    holds("runs transposed convolutions in a 16-bit format, here bfloat16")
     holds("where the hardware multiplies 16-bit numbers faster")
     assert shape.numel() == 2 * 1024 * 28 * 28
     holds("The output has @ times the cells and half", shape[2] * shape[3] // 28**2)
@@ -431,7 +453,7 @@ def statements(worked_examples, numbers) -> list[str]:
     holds("$M M^\\top = \\lVert w \\rVert^2 I$.")
     holds("acts on each 2 × 2 block alone and is $\\lVert w \\rVert^2$ times the projection")
     holds("keeps one number of four")
-    holds("Turned by 180°, a symmetric kernel stays as it is.")
+    holds("stays as it is when turned by 180°.")
     holds("In problem set 2 you write")
     return say
 
