@@ -15,8 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from experiments.context import SETTINGS
+from experiments.recipes import RECIPES
 from pixelwise.data import load
 from pixelwise.figures import Picture
+from pixelwise.results import results
 from pixelwise.unet import FlatNet, UNet
 from pixelwise.widgets import ReceptiveField
 from pixelwise.widgets.receptive_field import MOST_LAYERS
@@ -251,6 +254,32 @@ def statements(ceilings) -> list[str]:
     holds("chapter 4 turns it round")
     holds("Chapter 5 adds the paths")
 
+    # depth
+    runs = results("context")
+
+    def ious(data: str, depth: int) -> list[float]:
+        values = runs.values("mean_iou", data=data, depth=depth)
+        assert len(values) == 5
+        return values
+
+    views = [runs.values("receptive_field", depth=depth)[0] for depth in (1, 2)]
+    for data in ("small_camvid", "grey_scenes"):
+        assert max(ious(data, 1)) < min(ious(data, 2))
+        steps = [np.mean(ious(data, k + 1)) - np.mean(ious(data, k)) for k in (1, 2, 3)]
+        assert steps[0] == max(steps) and steps[2] < np.std(ious(data, 4), ddof=1)
+    means = [np.mean(ious("brain", depth)) for depth in (1, 2, 3, 4)]
+    assert means[0] == max(means)
+    steps_of = sorted({setting["steps"] for setting in SETTINGS})
+    assert {s["steps"] for s in SETTINGS if s["data"] != "small_camvid"} == {steps_of[0]}
+    holds("with one to four of them, five times each, on pictures of three kinds:")
+    holds("at @ × @ pixels; and slices", *dict(RECIPES["small_camvid"].parts["train"].settings)["size"])
+    holds("hourglasses with the paths that chapter 5 adds.")
+    holds("Training took @ steps, on the streets @.)", *steps_of)
+    holds("On the streets and on the meadows the step from @ to @ pixels brings most", *views)
+    sizes = [runs.values("parameters", data="grey_scenes", depth=depth)[0] for depth in (1, 2, 3, 4)]
+    assert all(round(b / a) == 4 for a, b in pairwise(sizes[1:])) and 4 < sizes[1] / sizes[0] < 5
+    holds("Each halving also brings about four times as many weights")
+
     # summary and questions
     holds("A stack of $L$ convolutions of 3 × 3 sees $(2L + 1) \\times (2L + 1)$ pixels.")
     holds("twice the side costs four times as many, and four times the memory")
@@ -287,10 +316,10 @@ class TestPage(EveryChapter):
 
 
 def test_the_cow_needs_the_view_and_the_sky_does_not():
-    results = CHAPTER.run.names["results"]
-    assert results[44][COW] > results[3][COW] + 0.15
-    gains = results[44] - results[3]
-    assert gains[1] < gains[COW] and results[3][1] > 0.6
+    ious = CHAPTER.run.names["ious"]
+    assert ious[44][COW] > ious[3][COW] + 0.15
+    gains = ious[44] - ious[3]
+    assert gains[1] < gains[COW] and ious[3][1] > 0.6
 
 
 def test_the_table_of_ceilings_is_right(ceilings):
@@ -318,6 +347,16 @@ def test_the_table_of_costs_is_right():
         assert float(row[2]) == round(products(net, 512) / 1e9, 1)
     memory = [float(text) for text in re.findall(r"(\S+) MiB", table)]
     assert round(memory[1] / memory[0]) == 3
+
+
+def test_the_table_of_depths_is_that_of_the_runs():
+    (table,) = [text for text in CHAPTER.run.printed if text.startswith("halvings")]
+    runs = results("context")
+    for row, depth in zip(table.splitlines()[1:], (1, 2, 3, 4), strict=True):
+        want = [
+            runs.mean("mean_iou", data=data, depth=depth) for data in ("small_camvid", "grey_scenes", "brain")
+        ]
+        assert [float(text) for text in re.findall(r"(\S+) ±", row)] == [round(value, 2) for value in want]
 
 
 # ---- figures, widgets, links ----------------------------------------------------------------------------
