@@ -235,13 +235,11 @@ def test_traits_go_both_ways(visit: Callable[..., Page], jupyter: Callable[[str]
     notebook.printed(3, "input is [8, 2, 1, 0] and stride 1")
 
 
-@pytest.mark.skipif(
-    "PIXELWISE_NOTEBOOKS" not in os.environ, reason="JupyterLab holds some cells twice at times"
-)
 def test_every_other_widget_lives_in_a_notebook(
     visit: Callable[..., Page], jupyter: Callable[[str], str]
 ) -> None:
-    page = visit(jupyter("lab/tree/others.ipynb"), live=False, ours="blob:|widget")
+    # a workspace of its own: JupyterLab opens again what was open in the one before
+    page = visit(jupyter("lab/workspaces/others/tree/others.ipynb"), live=False, ours="blob:|widget")
     notebook = Notebook(page, 1 + 3 * len(OTHERS))
     notebook.run(0)
     for number, other in enumerate(OTHERS):
