@@ -177,7 +177,7 @@ RECIPES = {
         in_channels=3,
         num_classes=11,
         depth=4,
-        steps=1500,
+        steps=4000,
         batch_size=4,
         augmentation=Augmentation(crop=(176, 240), light=0.1),
         needs_root=True,
@@ -198,6 +198,7 @@ RECIPES["small_camvid"] = replace(
     parts={
         name: replace(part, settings=(("size", (90, 120)),)) for name, part in RECIPES["camvid"].parts.items()
     },
+    steps=1500,
     batch_size=8,
     augmentation=Augmentation(crop=(80, 112), light=0.1),
 )
