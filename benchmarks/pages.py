@@ -172,6 +172,8 @@ def time_of_a_step(browser: Browser, address: str, report: Report, runs: int) ->
             page.wait_for_function("window.MathJax?.startup?.promise.then(() => true)")
             for root in page.locator(".pw-slot:has(.pw-stepper)").all():
                 name = root.get_attribute("id") or "without a name"
+                root.scroll_into_view_if_needed()  # its arrays may be loaded only now
+                root.and_(page.locator("[data-live=true]")).wait_for()
                 times = root.locator(".pw-widget").evaluate(STEPS)
                 highs.setdefault(name, []).append(statistics.quantiles(times, n=20)[-1])
     for name, values in highs.items():

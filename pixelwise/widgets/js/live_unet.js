@@ -64,16 +64,25 @@ function thinker(get) {
     const suffix = second ? "_without" : "";
     return { name: suffix, copies: copies || second, network: once(`network${suffix}`, () => readNetwork(get(`network${suffix}`), bytesOf(get(`weights${suffix}`)))) };
   };
+  const prepared = (s) => {
+    const { name, copies, network } = networkFor(s.copies);
+    const { height, width } = s.view;
+    return { copies, net: once(`${name} ${height}`, () => prepare(network, height, width)) };
+  };
   const unpainted = {};
   let answer = null;
   return {
     layers: (copies) => networkFor(copies).network.layers,
+    /** A first pass, which takes longest because the browser has compiled nothing yet: layer by layer, so that the page answers meanwhile. */
+    async warmUp(s) {
+      const { copies, net } = prepared(s);
+      const steps = net.inSteps(channelsFirst(s.pixels, s.about.channels), { copies });
+      while (!steps.next().done) await new Promise((done) => setTimeout(done));
+    },
     /** Scores, class map and, of the picture without strokes, the IoU of each class. */
     think(s) {
       if (answer?.key === s.key + s.strokes) return answer;
-      const { name, copies, network } = networkFor(s.copies);
-      const { height, width } = s.view;
-      const net = once(`${name} ${height}`, () => prepare(network, height, width));
+      const { copies, net } = prepared(s);
       const run = (pixels) => net.run(channelsFirst(pixels, s.about.channels), { copies });
       if (s.truth && s.strokes && unpainted.key !== s.key) {
         unpainted.iou = iouOf(classMapOf(run(s.given), s.classes), s.truth, s.classes);
@@ -221,7 +230,7 @@ const COPIES_SAY = {
 
 // ---- the view -------------------------------------------------------------------------------------------
 
-function render({ model, el }) {
+async function render({ model, el }) {
   const { root, share } = frame(model, el, { label: "U-Net, live: paint on the picture and see the class map answer", kind: "live-unet" });
   const get = (name) => model.get(name);
   const about = get("about");
@@ -443,6 +452,7 @@ function render({ model, el }) {
     answerSoon();
   }
 
+  if (result.isLive) await brain.warmUp(s);
   const stopWatching = watchTraits(model, TRAITS, update);
   update();
   return stopWatching;

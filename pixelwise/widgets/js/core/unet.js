@@ -239,7 +239,8 @@ const LOOPS = { convolution, pointwise, pooling, bilinear, transposed: spread, p
  * The network for images of one size, with its buffers.
  *
  * `run(image, { copies })` takes C × H × W numbers from 0 to 1 and returns K × H × W scores, in an array that the
- * next run writes again. With `copies: false` the copied features are taken as zero.
+ * next run writes again. With `copies: false` the copied features are taken as zero. `inSteps` is the same as an
+ * iterator that stops after every layer.
  * `feature(layer, channel)` is what a layer (its position) put out in the last run, as numbers row by row.
  */
 export function prepare(network, height, width) {
@@ -265,18 +266,28 @@ export function prepare(network, height, width) {
     return result;
   };
 
+  function* inSteps(image, { copies = true } = {}) {
+    if (image.length !== channels * height * width) throw new Error(`the image has ${image.length} numbers, not ${channels} × ${height} × ${width}`);
+    for (let i = 0, n = 0; i < channels; i++)
+      for (let r = 0; r < height; r++) {
+        const to = i * input.plane + input.first + r * input.stride;
+        for (let c = 0; c < width; c++) input.data[to + c] = image[n++];
+      }
+    const read = copies ? sources : withoutCopies;
+    for (let k = 0; k < layers.length; k++) {
+      LOOPS[layers[k].kind](buffers[k], read[k], widths[k], layers[k]);
+      yield k;
+    }
+    return copyOut(buffers.at(-1), 0, scores);
+  }
+
   return {
-    layers, height, width,
-    run(image, { copies = true } = {}) {
-      if (image.length !== channels * height * width) throw new Error(`the image has ${image.length} numbers, not ${channels} × ${height} × ${width}`);
-      for (let i = 0, n = 0; i < channels; i++)
-        for (let r = 0; r < height; r++) {
-          const to = i * input.plane + input.first + r * input.stride;
-          for (let c = 0; c < width; c++) input.data[to + c] = image[n++];
-        }
-      const read = copies ? sources : withoutCopies;
-      for (let k = 0; k < layers.length; k++) LOOPS[layers[k].kind](buffers[k], read[k], widths[k], layers[k]);
-      return copyOut(buffers.at(-1), 0, scores);
+    layers, height, width, inSteps,
+    run(image, options) {
+      const steps = inSteps(image, options);
+      let step = steps.next();
+      while (!step.done) step = steps.next();
+      return step.value;
     },
     feature(layer, channel) {
       const buffer = buffers[layer];
