@@ -169,7 +169,7 @@ def time_of_a_step(browser: Browser, address: str, report: Report, runs: int) ->
         with fresh_page(browser) as (page, _):
             page.goto(address, wait_until="networkidle")
             page.wait_for_selector("html[data-widgets]", state="attached")
-            page.wait_for_function("window.MathJax?.startup?.promise.then(() => true)")
+            page.wait_for_function("window.MathJax?.startup?.promise.then(() => true) ?? true")
             for root in page.locator(".pw-slot:has(.pw-stepper)").all():
                 name = root.get_attribute("id") or "without a name"
                 root.scroll_into_view_if_needed()  # its arrays may be loaded only now

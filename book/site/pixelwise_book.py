@@ -248,17 +248,20 @@ def copy_assets(app) -> None:
     shutil.copy2(anywidget, vendor / "anywidget.js")
 
 
-def drop_icon_script(app, error) -> None:
-    """The theme's icons come from its font; its script with all of Font Awesome's drawings, by far a page's
-    largest, would only draw them again."""
+def drop_idle_scripts(app, error) -> None:
+    """The two largest scripts, where they have nothing to do. The theme's icons come from its font; its script
+    with all of Font Awesome's drawings would only draw them again. A page without equations needs no MathJax.
+    """
     if error or app.builder.format != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):
-        text = page.read_text(encoding="utf-8")
-        # ipywidgets' own controls look for an older font where none is: on their pages the script is needed
+        text = without = page.read_text(encoding="utf-8")
+        # ipywidgets' own controls look for an older font where none is, and typeset their descriptions
         if '"@jupyter-widgets/controls"' in text:
             continue
-        without = re.sub(r'<script defer src="[^"]*scripts/fontawesome\.js[^"]*"></script>', "", text)
+        without = re.sub(r'<script defer src="[^"]*scripts/fontawesome\.js[^"]*"></script>', "", without)
+        if 'class="math' not in text:
+            without = re.sub(r'<script defer="defer" src="[^"]*vendor/mathjax/[^"]*"></script>', "", without)
         if without != text:
             page.write_text(without, encoding="utf-8")
 
@@ -302,6 +305,6 @@ def setup(app):
     app.connect("html-page-context", mend_body)
     app.connect("html-page-context", describe_generated)
     app.connect("html-page-context", preview_links)
-    app.connect("build-finished", drop_icon_script)
+    app.connect("build-finished", drop_idle_scripts)
     app.connect("build-finished", version_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": False}
