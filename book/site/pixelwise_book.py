@@ -249,8 +249,10 @@ def copy_assets(app) -> None:
 
 
 def drop_idle_scripts(app, error) -> None:
-    """The two largest scripts, where they have nothing to do. The theme's icons come from its font; its script
-    with all of Font Awesome's drawings would only draw them again. A page without equations needs no MathJax.
+    """The two largest scripts, where they have nothing to do.
+
+    The theme's icons come from its font; a script with all of Font Awesome's drawings would only draw them
+    again. A page without equations needs no MathJax.
     """
     if error or app.builder.format != "html":
         return
