@@ -237,7 +237,7 @@ code(
     "leaves orphans of orphans",
     ALL,
     f"""import os, subprocess, time
-for _ in range(12):
+for _ in range(25):
     if os.fork() == 0:
         os.setsid()
         os.setpgid(0, 0) if os.getpid() != os.getsid(0) else None

@@ -52,7 +52,12 @@ def watch(kernel: int, limits: Limits, alone: bool, folder: str, news: int) -> s
                 os.waitpid(orphan, os.WNOHANG)
             processes = list(_descendants(os.getpid()))
             _step_back(set(processes) - {kernel})
-            if sum(map(_memory, processes)) > limits.memory:
+            # Forks share most of their pages until they write. Who shares what takes long to find out, and is
+            # asked only where it matters.
+            if (
+                sum(map(_memory, processes)) > limits.memory
+                and sum(map(_share_of_memory, processes)) > limits.memory
+            ):
                 reason = f"It used more than {limits.memory >> 20} MB of memory."
             elif len(processes) > limits.processes:
                 reason = f"It started more than {limits.processes} processes."
@@ -115,11 +120,21 @@ def _descendants(process: int) -> Iterator[int]:
 
 def _memory(process: int) -> int:
     """Bytes of memory that belong to no file: its own, and what it shares with others."""
+    return _listed(process, "status", ("RssAnon:", "RssShmem:"))
+
+
+def _share_of_memory(process: int) -> int:
+    """The same, but of a page that n processes share the n-th part; all of it where the system won't say."""
+    return _listed(process, "smaps_rollup", ("Pss_Anon:", "Pss_Shmem:")) or _memory(process)
+
+
+def _listed(process: int, file: str, names: tuple[str, ...]) -> int:
+    """The sum of these lines of a file below /proc, in bytes; 0 if the process has ended."""
     try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        lines = Path(f"/proc/{process}/{file}").read_text().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(names))
 
 
 def _stored(folder: str, processes: list[int]) -> int:
